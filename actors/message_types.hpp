@@ -4,7 +4,10 @@
 
 #include <caf/allowed_unsafe_message_type.hpp>
 
+#include "actors/chunk_messages.hpp"
+#include "actors/fs_request.hpp"
 #include "actors/mount_messages.hpp"
+#include "actors/rafs_mount.hpp"
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::mount_image)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::remount_image)
@@ -16,3 +19,14 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::list_file_counters)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::file_counter_list)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::list_inflight)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::inflight_list)
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::fs_request)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::fs_reply)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::interrupt_request)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::leave_mount)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::need_chunks)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::chunks_ready)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::prefetch_chunks)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::prefetched)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::read_run)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::run_read)
