@@ -6,7 +6,12 @@
 
 #include "actors/chunk_messages.hpp"
 #include "actors/fs_request.hpp"
+#include "actors/fuse_notifier.hpp"
+#include "actors/fuse_port.hpp"
+#include "actors/image_opener.hpp"
 #include "actors/mount_messages.hpp"
+#include "actors/mount_router.hpp"
+#include "actors/mount_supervisor.hpp"
 #include "actors/rafs_mount.hpp"
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::mount_image)
@@ -30,3 +35,13 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::prefetch_chunks)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::prefetched)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::read_run)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::run_read)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::take_routes)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::routes_taken)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::know_siblings)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::close_port)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::port_closed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::drop_cache)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::cache_dropped)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::open_mount)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::opened_image)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::know_notifier)
