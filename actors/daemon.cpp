@@ -52,14 +52,12 @@ std::vector<int> usable_cpus() {
 
 struct daemon::state {
   quiet_config config;
-  // Released and not destroyed by stop(): its end would wait for threads that hang in a dead backend.
   std::unique_ptr<caf::actor_system> system;
   std::vector<std::unique_ptr<reactor>> reactors;
   std::vector<caf::actor> routers;
   caf::actor supervisor;
   std::vector<caf::actor> ports;
   std::optional<fuse::device> session;
-  bool is_stopped = false;
 };
 
 daemon::daemon() : state_(std::make_unique<state>()) {}
@@ -128,10 +126,9 @@ result<void> daemon::serve_fuse(const std::string& mountpoint, std::function<voi
 }
 
 void daemon::stop(bool keep_mount) {
-  auto& all = *state_;
-  if (all.is_stopped || !all.system)
+  if (!state_ || !state_->system)
     return;
-  all.is_stopped = true;
+  auto& all = *state_;
   if (all.session && !keep_mount)
     all.session->unmount();
   {
@@ -153,10 +150,8 @@ void daemon::stop(bool keep_mount) {
   all.ports.clear();
   all.routers.clear();
   all.supervisor = nullptr;
-  // A reader that hangs in a dead backend never ends, and neither would the actor system that waits for it.
-  (void) all.system.release();
-  for (auto& one : all.reactors)
-    (void) one.release();
+  // A reader that hangs in a dead backend never ends, and the actor system would wait for it: all of this is left to the
+  // end of the process, which is next.
   (void) state_.release();
 }
 
