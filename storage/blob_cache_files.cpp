@@ -100,11 +100,17 @@ result<std::shared_ptr<blob_cache_files>> blob_cache_files::open(const cache_con
 }
 
 bool blob_cache_files::is_servable(const chunk& wanted) const noexcept {
-  return !keeps_compressed_ && presence_ && (checked_ ? *checked_ : *presence_).test(wanted.index);
+  if (keeps_compressed_)
+    return false;
+  return checked_ ? checked_->test(wanted.index) : is_kept(wanted);
 }
 
 bool blob_cache_files::is_kept(const chunk& wanted) const noexcept {
-  return presence_ && presence_->test(wanted.index);
+  return presence_ ? presence_->test(wanted.index) : loose_.contains(wanted);
+}
+
+std::uint64_t blob_cache_files::present_count() const noexcept {
+  return presence_ ? presence_->count() : loose_.count();
 }
 
 std::uint64_t blob_cache_files::offset_of(const chunk& kept) const noexcept {
@@ -117,8 +123,8 @@ std::uint64_t blob_cache_files::size_of(const chunk& kept) const noexcept {
 
 result<void> blob_cache_files::store(const chunk& checked, std::span<const std::byte> stored,
                                      std::span<const std::byte> plain) {
-  if (!presence_)
-    return failure{errc::not_supported, "the image does not number its chunks"};
+  if (!source_.has_data_digests && !keeps_compressed_)
+    return failure{errc::not_supported, "legacy gzip images give their chunks no place in a cache file"};
   const auto bytes = keeps_compressed_ ? stored : plain;
   const auto offset = offset_of(checked);
   const auto end = keeps_compressed_ ? source_.compressed_size : source_.uncompressed_size;
@@ -130,7 +136,10 @@ result<void> blob_cache_files::store(const chunk& checked, std::span<const std::
                                       std::to_string(end)};
   if (auto written = file_->write(offset, bytes); !written)
     return written;
-  presence_->set(checked.index);
+  if (presence_)
+    presence_->set(checked.index);
+  else
+    loose_.insert(checked);
   mark_checked(checked);
   return {};
 }
