@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/blob_backend.hpp"
 
+#include <algorithm>
+#include <array>
+#include <string_view>
+
 #include "storage/directory_backend.hpp"
 
 namespace nydus {
@@ -8,7 +12,13 @@ namespace nydus {
 result<std::shared_ptr<blob_backend>> make_blob_backend(const backend_config& config) {
   if (config.kind == "localfs")
     return make_directory_backend(config.localfs);
-  return failure{errc::not_supported, "this build has no " + config.kind + " backend; it has: localfs"};
+  if (config.kind.empty())
+    return failure{errc::malformed, "the configuration names no backend, and the image has data"};
+  static constexpr std::array<std::string_view, 5> known{"localdisk", "oss", "s3", "registry", "http-proxy"};
+  if (std::find(known.begin(), known.end(), config.kind) != known.end())
+    return failure{errc::not_supported, "this build has no " + config.kind + " backend; it has: localfs"};
+  return failure{errc::malformed,
+                 "backend type '" + config.kind + "' is none that is known; this build has: localfs"};
 }
 
 } // namespace nydus

@@ -25,11 +25,12 @@ struct blob_range {
 /// A place that blobs can be read from.
 ///
 /// Threads: read() and size() may be called from any thread, several at once. `done` runs once, on the
-/// caller's thread
-///   before read() returns (a directory blocks) or on a thread of the backend (a network one does not).
-/// Failures: not_found (no such blob), malformed (the range ends behind the blob's end), backend_down. Each
-/// names the
-///   blob and the cause. Retries are the backend's affair. A failure is never remembered.
+///   caller's thread before read() returns (a directory blocks) or on a thread of the backend (a network one
+///   does not).
+/// Failures: not_found (no such blob), malformed (the id is no name), backend_down (all else, a range that
+/// ends
+///   behind the blob's end included: a blob cut short is an I/O error to its reader). Each names the blob and
+///   the cause. Retries are the backend's affair. A failure is never remembered.
 class blob_backend {
 public:
   using read_done = std::function<void(result<owned_bytes>)>;
@@ -40,7 +41,8 @@ public:
   virtual result<std::uint64_t> size(std::string_view blob_id) = 0;
 };
 
-/// The backend that `config` names. not_supported for a known kind that this build lacks.
+/// The backend that `config` names. not_supported for a known kind that this build lacks, malformed for
+/// others.
 result<std::shared_ptr<blob_backend>> make_blob_backend(const backend_config& config);
 
 } // namespace nydus

@@ -6,35 +6,42 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <limits>
 
 namespace nydus {
 
-result<blob_file> blob_file::open(const std::string& path, std::uint64_t size, bool& was_made) {
-  was_made = false;
-  for (int attempt = 0; attempt < 2; ++attempt) {
-    blob_file file;
-    file.path_ = path;
-    file.fd_ = unique_fd{::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644)};
-    if (!file.fd_)
-      return system_failure("open cache file " + path, errno);
-    struct stat status {};
-    if (::fstat(file.fd_.get(), &status) != 0 || !S_ISREG(status.st_mode))
-      return failure{errc::unavailable, "cache file " + path + " is no regular file"};
-    const auto found = static_cast<std::uint64_t>(status.st_size);
-    if (found == 0)
-      was_made = true;
-    if (size == 0 || found == size)
-      return file;
-    if (found < size) { // new, or its maker was killed before it had its size
-      if (::ftruncate(file.fd_.get(), static_cast<off_t>(size)) != 0)
-        return system_failure("size cache file " + path, errno);
-      return file;
-    }
-    if (::unlink(path.c_str()) != 0 && errno != ENOENT)
-      return system_failure("replace cache file " + path, errno);
-  }
-  return failure{errc::unavailable,
-                 "cache file " + path + " keeps changing its size; does another program use it?"};
+result<std::optional<blob_file>> blob_file::open(const std::string& path, std::uint64_t size) {
+  blob_file file;
+  file.path_ = path;
+  // O_NONBLOCK: no waiting for a writer should a FIFO lie there.
+  file.fd_ = unique_fd{::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
+  if (!file.fd_ && errno == ENOENT)
+    return std::optional<blob_file>{};
+  if (!file.fd_)
+    return system_failure("open cache file " + path, errno);
+  struct stat status {};
+  if (::fstat(file.fd_.get(), &status) != 0)
+    return system_failure("stat cache file " + path, errno);
+  if (!S_ISREG(status.st_mode))
+    return failure{errc::unavailable, "cache file " + path + " is no regular file"};
+  if (status.st_size == 0 || (size != 0 && static_cast<std::uint64_t>(status.st_size) != size))
+    return std::optional<blob_file>{};
+  return std::optional{std::move(file)};
+}
+
+result<blob_file> blob_file::make(const std::string& path, std::uint64_t size) {
+  if (size > static_cast<std::uint64_t>(std::numeric_limits<off_t>::max()))
+    return failure{errc::malformed, "cache file " + path + " cannot have " + std::to_string(size) + " bytes"};
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT)
+    return system_failure("replace cache file " + path, errno);
+  blob_file file;
+  file.path_ = path;
+  file.fd_ = unique_fd{::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644)};
+  if (!file.fd_)
+    return system_failure("make cache file " + path, errno);
+  if (::ftruncate(file.fd_.get(), static_cast<off_t>(size)) != 0)
+    return system_failure("give cache file " + path + " its " + std::to_string(size) + " bytes", errno);
+  return file;
 }
 
 result<void> blob_file::write(std::uint64_t offset, std::span<const std::byte> bytes) const {
@@ -43,7 +50,7 @@ result<void> blob_file::write(std::uint64_t offset, std::span<const std::byte> b
     if (count < 0 && errno == EINTR)
       continue;
     if (count <= 0)
-      return system_failure("write cache file " + path_, errno);
+      return system_failure("write cache file " + path_, count < 0 ? errno : ENOSPC);
     bytes = bytes.subspan(static_cast<std::size_t>(count));
     offset += static_cast<std::uint64_t>(count);
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -15,11 +16,14 @@ namespace nydus {
 /// unlinked.
 class blob_file {
 public:
-  /// Opens or makes `path`. `size`: bytes it is to have, 0 if unknown (it grows as it is written). A file
-  /// that is larger is none of ours: it is replaced. `was_made` tells whether what it held before, if
-  /// anything, is gone.
-  static result<blob_file> open(const std::string& path, std::uint64_t size, bool& was_made);
+  /// Opens the file at `path` if there is one of `size` bytes (0: not known, any but an empty one will do).
+  /// Nothing if there is none, or one of another size, which is none of ours or was cut short.
+  static result<std::optional<blob_file>> open(const std::string& path, std::uint64_t size);
+  /// Makes the file at `path` with `size` zero bytes that take no disk (0: it grows as it is written). What
+  /// lies there is unlinked first; who has it open keeps it.
+  static result<blob_file> make(const std::string& path, std::uint64_t size);
 
+  /// Writes all of `bytes`, or fails and has written some of them. no_space on a full disk.
   result<void> write(std::uint64_t offset, std::span<const std::byte> bytes) const;
   /// Fills `bytes`. unavailable if the file is shorter.
   result<void> read(std::uint64_t offset, std::span<std::byte> bytes) const;

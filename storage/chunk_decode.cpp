@@ -38,6 +38,10 @@ result<void> check_chunk(const chunk& expected, const blob& source, std::span<co
 
 result<void> decode_chunk(const chunk& expected, const blob& source, std::span<const std::byte> stored,
                           std::span<std::byte> plain, bool check_digest) {
+  if (plain.size() != expected.uncompressed_size)
+    return failure{errc::malformed, name_of(expected, source) + " has " +
+                                        std::to_string(expected.uncompressed_size) + " bytes, room is for " +
+                                        std::to_string(plain.size())};
   const auto kind = expected.is_compressed ? source.compression : compressor::none;
   if (auto decoded = decompress(kind, stored, plain); !decoded)
     return failure{decoded.error().code, name_of(expected, source) + ": " + decoded.error().detail};

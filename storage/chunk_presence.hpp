@@ -16,25 +16,26 @@ namespace nydus {
 class chunk_presence {
 public:
   /// Maps the chunk map at `path` for `chunk_count` chunks, making it if it is missing. One of a wrong size
-  /// or magic is replaced by an empty one. A process killed at any point leaves a map that is valid or is
-  /// replaced.
+  /// or magic is replaced by an empty one; who has mapped it keeps it. A process killed at any point leaves a
+  /// map that is valid or is replaced. A map that is cut short while it is mapped loses its bits, no more.
+  /// Failures: no_space, unavailable.
   static result<std::unique_ptr<chunk_presence>> open(const std::string& path, std::uint32_t chunk_count);
-  /// Bits that die with the process.
-  static std::unique_ptr<chunk_presence> in_memory(std::uint32_t chunk_count);
+  /// Bits that die with the object, all unset. unavailable if there is no memory for them.
+  static result<std::unique_ptr<chunk_presence>> in_memory(std::uint32_t chunk_count);
   ~chunk_presence();
 
   bool test(std::uint32_t index) const noexcept;
   void set(std::uint32_t index) noexcept;
-  /// How many are set; counts all bits.
+  /// How many are set; goes through all bits.
   std::uint64_t count() const noexcept;
   std::uint32_t chunk_count() const noexcept { return chunk_count_; }
 
 private:
   chunk_presence() = default;
 
-  std::unique_ptr<std::atomic<std::uint8_t>[]> own_; // in_memory()
-  void* mapping_ = nullptr;                          // open(): header and bits
+  void* mapping_ = nullptr; // open(): header and bits of the file; in_memory(): bits
   std::size_t mapping_size_ = 0;
+  bool is_guarded_ = false;
   std::atomic<std::uint8_t>* bits_ = nullptr;
   std::uint32_t chunk_count_ = 0;
   bool all_ready_ = false;

@@ -38,6 +38,8 @@ result<void> from_zstd(std::span<const std::byte> stored, std::span<std::byte> p
   };
   // Made once per thread: building one costs more than decoding a small chunk.
   thread_local const std::unique_ptr<ZSTD_DCtx, context_free> context{ZSTD_createDCtx()};
+  if (!context)
+    return failure{errc::unavailable, "zstd gives no decoder"};
   const auto size =
       ZSTD_decompressDCtx(context.get(), plain.data(), plain.size(), stored.data(), stored.size());
   if (ZSTD_isError(size) != 0)

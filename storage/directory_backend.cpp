@@ -6,6 +6,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <new>
+#include <optional>
+#include <system_error>
 
 #include "protocol/unique_fd.hpp"
 
@@ -23,69 +26,89 @@ public:
     auto opened = open_blob(blob_id);
     if (!opened)
       return opened.error();
-    struct stat status {};
-    if (::fstat(opened->fd.get(), &status) != 0)
-      return failure{errc::backend_down, system_failure("stat " + opened->path, errno).detail};
-    return static_cast<std::uint64_t>(status.st_size);
+    return opened->size;
   }
 
 private:
   struct open_file {
     unique_fd fd;
     std::string path;
+    std::uint64_t size = 0;
   };
 
   result<open_file> open_blob(std::string_view blob_id) const {
-    if (blob_id.empty() || blob_id == "." || blob_id == ".." || blob_id.find('/') != std::string_view::npos)
+    if (blob_id.empty() || blob_id == "." || blob_id == ".." ||
+        blob_id.find_first_of(std::string_view{"/\0", 2}) != std::string_view::npos)
       return failure{errc::malformed, "blob id '" + std::string{blob_id} + "' is no file name"};
     if (!config_.blob_file.empty())
       return try_open(config_.blob_file);
-    auto opened = try_open(config_.directory + "/" + std::string{blob_id});
+    std::string name{"/"};
+    name += blob_id;
+    auto searched = config_.directory;
+    auto opened = try_open(config_.directory + name);
     for (const auto& directory : config_.other_directories) {
-      if (opened || opened.error().code != errc::not_found)
+      if (opened)
         break;
-      opened = try_open(directory + "/" + std::string{blob_id});
+      auto other = try_open(directory + name);
+      searched += ", " + directory;
+      // A folder that can't be read may be the one that has it: that is told rather than that others lack it.
+      if (other || opened.error().code == errc::not_found)
+        opened = std::move(other);
     }
+    if (!opened && opened.error().code == errc::not_found)
+      return failure{errc::not_found, "blob " + std::string{blob_id} + " is in none of: " + searched};
     return opened;
   }
 
   static result<open_file> try_open(std::string path) {
-    unique_fd fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-    if (fd)
-      return open_file{std::move(fd), std::move(path)};
-    auto why = system_failure("open blob " + path, errno);
-    if (why.code != errc::not_found)
-      why.code = errc::backend_down;
-    return why;
+    // O_NONBLOCK: no waiting for a writer should a FIFO lie there.
+    unique_fd fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+    if (!fd) {
+      auto why = system_failure("open blob " + path, errno);
+      if (why.code != errc::not_found)
+        why.code = errc::backend_down;
+      return why;
+    }
+    struct stat status {};
+    if (::fstat(fd.get(), &status) != 0)
+      return failure{errc::backend_down, system_failure("stat blob " + path, errno).detail};
+    if (!S_ISREG(status.st_mode))
+      return failure{errc::backend_down, "blob " + path + " is no regular file"};
+    return open_file{std::move(fd), std::move(path), static_cast<std::uint64_t>(status.st_size)};
   }
 
   result<owned_bytes> read_now(const blob_range& range) const {
     auto opened = open_blob(range.blob_id);
     if (!opened)
       return opened.error();
-    struct stat status {};
-    if (::fstat(opened->fd.get(), &status) != 0)
-      return failure{errc::backend_down, system_failure("stat " + opened->path, errno).detail};
+    const auto failed = [&](const std::string& cause) {
+      return failure{errc::backend_down, "read " + std::to_string(range.size) + " bytes from " +
+                                             std::to_string(range.offset) + " of blob " + range.blob_id +
+                                             " (" + opened->path + "): " + cause};
+    };
     // Known before the buffer is made: an image that lies costs no memory.
-    const auto end = static_cast<std::uint64_t>(status.st_size);
-    if (range.offset > end || range.size > end - range.offset)
-      return failure{errc::backend_down, opened->path + " has " + std::to_string(end) +
-                                             " bytes, wanted are " + std::to_string(range.size) + " from " +
-                                             std::to_string(range.offset)};
-    owned_bytes bytes{range.size};
+    if (range.offset > opened->size || range.size > opened->size - range.offset)
+      return failed("it has " + std::to_string(opened->size) + " bytes");
+    const std::size_t size = range.size;
+    std::optional<owned_bytes> bytes;
+    try {
+      bytes.emplace(size);
+    } catch (const std::bad_alloc&) {
+      return failed("no memory for that many");
+    }
     std::size_t filled = 0;
-    while (filled < bytes.size()) {
-      const auto count = ::pread(opened->fd.get(), bytes.span().data() + filled, bytes.size() - filled,
+    while (filled < size) {
+      const auto count = ::pread(opened->fd.get(), bytes->span().data() + filled, size - filled,
                                  static_cast<off_t>(range.offset + filled));
       if (count < 0 && errno == EINTR)
         continue;
-      if (count <= 0)
-        return failure{errc::backend_down,
-                       count < 0 ? system_failure("read blob " + opened->path, errno).detail
-                                 : opened->path + " ended at byte " + std::to_string(range.offset + filled)};
+      if (count < 0)
+        return failed(std::generic_category().message(errno));
+      if (count == 0)
+        return failed("it ended at byte " + std::to_string(range.offset + filled));
       filled += static_cast<std::size_t>(count);
     }
-    return bytes;
+    return std::move(*bytes);
   }
 
   localfs_config config_;

@@ -21,9 +21,11 @@ struct planned_read {
 /// Bytes to read for one chunk. Legacy gzip images do not record it: then an upper bound (RAFS v5 spec 15.3).
 std::uint64_t stored_size(const chunk& wanted, const blob& source) noexcept;
 
-/// Reads for all of `wanted` (of one blob, any order, duplicates allowed), merged where no gap lies between
-/// them and the read stays within `batch_size` bytes. 0: one read per chunk.
+/// Reads for all of `wanted` (of one blob, any order, duplicates allowed). Chunks that touch or overlap, or
+/// that lie no more than `gap_size` bytes apart, share a read as long as it stays within `batch_size` bytes,
+/// gaps included; a chunk that is larger has one of its own. batch_size 0: one read per chunk. A local file
+/// needs no gap_size: there another read costs less than the bytes between. Pure.
 std::vector<planned_read> plan_reads(std::span<const chunk> wanted, const blob& source,
-                                     std::uint64_t batch_size);
+                                     std::uint64_t batch_size, std::uint64_t gap_size = 0);
 
 } // namespace nydus

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/blob_file.hpp"
+
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <vector>
+
+#include "test/fakes/scratch_folder.hpp"
+
+using namespace nydus;
+
+TEST_SUITE_BEGIN("storage/blob_file");
+
+namespace {
+
+const std::vector<std::byte> four{std::byte{'a'}, std::byte{'b'}, std::byte{'c'}, std::byte{'d'}};
+
+} // namespace
+
+TEST_CASE("a file is made sparse, with its size, and what is written is read back") {
+  const no_fd_leak guard;
+  const scratch_folder folder;
+  const auto made = blob_file::make(folder / "b", 1 << 30);
+  REQUIRE(made);
+  struct stat status {};
+  REQUIRE(::stat((folder / "b").c_str(), &status) == 0);
+  CHECK(status.st_size == 1 << 30);
+  CHECK(status.st_blocks < 1000);
+  CHECK((status.st_mode & 0777 & ~0644) == 0);
+  CHECK(made->write((1 << 30) - 4, four));
+  std::vector<std::byte> read(4);
+  CHECK(made->read((1 << 30) - 4, read));
+  CHECK(read == four);
+  CHECK(!made->read((1 << 30) - 3, read)); // behind the end
+}
+
+TEST_CASE("a file is opened if it has the size, and not if it is another's") {
+  const no_fd_leak guard;
+  const scratch_folder folder;
+  auto none = blob_file::open(folder / "b", 4);
+  REQUIRE(none);
+  CHECK(!*none);
+  write_file(folder / "b", "abcd");
+  CHECK(blob_file::open(folder / "b", 4)->has_value());
+  CHECK(blob_file::open(folder / "b", 0)->has_value()); // the size is not known
+  CHECK(!blob_file::open(folder / "b", 3)->has_value());
+  CHECK(!blob_file::open(folder / "b", 5)->has_value());
+  write_file(folder / "b", "");
+  CHECK(!blob_file::open(folder / "b", 0)->has_value());
+  CHECK(read_file(folder / "b").empty()); // opening changes nothing
+}
+
+TEST_CASE("a file that is replaced goes on for whoever has it open") {
+  const scratch_folder folder;
+  const auto old = blob_file::make(folder / "b", 4);
+  REQUIRE(old);
+  REQUIRE(old->write(0, four));
+  const auto made = blob_file::make(folder / "b", 8);
+  REQUIRE(made);
+  std::vector<std::byte> read(4);
+  CHECK(old->read(0, read));
+  CHECK(read == four);
+  CHECK(made->read(0, read));
+  CHECK(read == std::vector<std::byte>(4));
+}
+
+TEST_CASE("what is no regular file is refused") {
+  const no_fd_leak guard;
+  const scratch_folder folder;
+  REQUIRE(::mkfifo((folder / "fifo").c_str(), 0600) == 0);
+  CHECK(!blob_file::open(folder / "fifo", 4));
+  write_file(folder / "target", "abcd");
+  std::filesystem::create_symlink(folder / "target", folder / "link");
+  CHECK(!blob_file::open(folder / "link", 4));
+  std::filesystem::create_directory(folder / "folder");
+  CHECK(!blob_file::open(folder / "folder", 4));
+  CHECK(!blob_file::make(folder / "folder", 4));
+}
+
+TEST_CASE("a size that no file can have is malformed") {
+  const scratch_folder folder;
+  const auto refused = blob_file::make(folder / "b", ~0ull);
+  REQUIRE(!refused);
+  CHECK(refused.error().code == errc::malformed);
+  CHECK(!std::filesystem::exists(folder / "b"));
+}
