@@ -11,14 +11,18 @@
 
 namespace nydus::rafs_v5 {
 
-/// Borrows from the image. Name, target and chunk records lie inside the image, and the name is one that a directory
-/// may hold ("/" for the root alone).
+/// Borrows from the image. Name, target and chunk records lie inside the image, and the name is one that a
+/// directory may hold ("/" for the root alone). A directory's record has its own number, and parents have
+/// lower numbers than directories, so that no way up or down has a loop.
 class inode_view {
 public:
-  /// The record of child index `index` (1 is the root). not_found for an index out of the table; corrupt names field,
-  /// value and inode.
-  static result<inode_view> at(const checked_superblock& checked, std::span<const std::byte> image, std::uint64_t index);
+  /// The record of child index `index` (1 is the root). not_found for an index out of the table; corrupt
+  /// names field, value and inode.
+  static result<inode_view> at(const checked_superblock& checked, std::span<const std::byte> image,
+                               std::uint64_t index);
 
+  /// Child index of the record; fields().number is another one in the second and later links of a file.
+  std::uint64_t index() const noexcept { return index_; }
   const inode& fields() const noexcept { return fields_; }
   std::string_view name() const noexcept { return name_; }
   std::string_view target() const noexcept { return target_; }
@@ -33,9 +37,11 @@ public:
   /// Chunk records of a regular file; k < fields().child_count.
   chunk_record chunk_at(std::uint32_t k) const noexcept;
   /// Calls `visit` per pair until it answers false. corrupt if the block's sizes disagree.
-  result<void> each_xattr(const std::function<bool(std::string_view name, std::string_view value)>& visit) const;
+  result<void>
+  each_xattr(const std::function<bool(std::string_view name, std::string_view value)>& visit) const;
 
 private:
+  std::uint64_t index_ = 0;
   inode fields_;
   std::string_view name_;
   std::string_view target_;
