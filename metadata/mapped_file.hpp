@@ -15,7 +15,7 @@ namespace nydus {
 /// Threads: any. The file may be replaced or cut short while mapped: bytes that are gone read as zeros.
 class mapped_file {
 public:
-  /// Failures: not_found, unavailable, malformed (no regular file, or empty).
+  /// Failures: not_found, unavailable, malformed (no regular file).
   static result<std::unique_ptr<mapped_file>> open(const std::string& path);
   ~mapped_file();
 

@@ -27,8 +27,11 @@ void put_zeros_under(int signal, siginfo_t* info, void*) {
   const auto slots = used.load(std::memory_order_acquire);
   for (std::size_t i = 0; i < slots; ++i) {
     const auto start = guarded[i].start.load(std::memory_order_acquire);
-    if (start == 0 || address < start || address - start >= guarded[i].size.load(std::memory_order_relaxed))
+    const auto size = guarded[i].size.load(std::memory_order_acquire);
+    if (start == 0 || address < start || address - start >= size)
       continue;
+    if (guarded[i].start.load(std::memory_order_relaxed) != start)
+      continue; // the slot changed hands: `size` may be another mapping's
     const auto page_size = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
     auto* page = reinterpret_cast<void*>(address & ~(page_size - 1));
     if (::mmap(page, page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
@@ -36,6 +39,8 @@ void put_zeros_under(int signal, siginfo_t* info, void*) {
       return;
   }
   ::signal(signal, SIG_DFL); // the faulting instruction runs again and ends the process
+  if (info->si_code <= 0)
+    ::raise(signal); // sent by a process: nothing would run again
 }
 
 bool install() noexcept {

@@ -5,7 +5,6 @@
 #include "metadata/image.hpp"
 #include "metadata/mapped_file.hpp"
 #include "metadata/rafs_v5/image_v5.hpp"
-#include "metadata/rafs_v5/layout.hpp"
 #include "protocol/bytes/little_endian.hpp"
 
 namespace nydus {
@@ -50,21 +49,16 @@ result<std::shared_ptr<const image>> open_image(const std::string& path) {
   if (!file)
     return std::move(file).error();
   const auto bytes = (*file)->bytes();
-  const auto name = path.substr(path.rfind('/') + 1);
-  const auto with_path =
-      [&](result<std::shared_ptr<const image>> opened) -> result<std::shared_ptr<const image>> {
-    if (!opened)
-      return failure{opened.error().code, path + ": " + opened.error().detail};
-    return opened;
-  };
-  if (const auto size = inlined_bootstrap_size(bytes); size != 0)
-    return with_path(rafs_v5::open(std::move(*file), bytes.size() - tar_header_size - size, size, name));
-  if (is_erofs(bytes))
+  const auto inlined_size = inlined_bootstrap_size(bytes);
+  const auto bootstrap_offset = inlined_size == 0 ? 0 : bytes.size() - tar_header_size - inlined_size;
+  const auto bootstrap_size = inlined_size == 0 ? bytes.size() : inlined_size;
+  if (is_erofs(bytes.subspan(bootstrap_offset, bootstrap_size)))
     return failure{errc::not_supported, path + " is a RAFS v6 image; this build reads RAFS v5 only"};
-  if (bytes.size() < sizeof(rafs_v5::superblock))
-    return failure{errc::corrupt, path + ": invalid RAFS superblock: the file has only " +
-                                      std::to_string(bytes.size()) + " bytes"};
-  return with_path(rafs_v5::open(std::move(*file), 0, bytes.size(), name));
+  const auto name = path.substr(path.rfind('/') + 1);
+  auto opened = rafs_v5::open(std::move(*file), bootstrap_offset, bootstrap_size, name);
+  if (!opened)
+    return failure{opened.error().code, path + ": " + opened.error().detail};
+  return opened;
 }
 
 } // namespace nydus

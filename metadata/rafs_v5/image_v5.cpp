@@ -122,7 +122,7 @@ inode_attributes image_v5::attributes_of(const inode_view& inode) const noexcept
   shown.number = inode_number{std::uint64_t{fields.number}};
   shown.mode = fields.mode;
   if (shown.number == root)
-    shown.mode = (shown.mode & 0170000) | 0755;
+    shown.mode = (shown.mode & ~std::uint32_t{0777}) | 0755;
   shown.uid = description_.has_explicit_owners ? std::uint32_t{fields.uid} : owner_;
   shown.gid = description_.has_explicit_owners ? std::uint32_t{fields.gid} : group_;
   shown.link_count = fields.link_count;
@@ -137,9 +137,17 @@ inode_attributes image_v5::attributes_of(const inode_view& inode) const noexcept
 }
 
 result<inode_attributes> image_v5::attributes_of_child(const inode_view& child) const {
-  if (child.fields().link_count == 1 || child.is_directory())
+  const std::uint64_t number = child.fields().number;
+  if (number == child.index())
     return attributes_of(child);
-  return attributes(inode_number{std::uint64_t{child.fields().number}});
+  const auto first = view(number);
+  if (!first)
+    return first.error();
+  if (first->fields().number != number || first->is_directory() ||
+      ((first->fields().mode ^ child.fields().mode) & 0170000) != 0)
+    return failure{errc::corrupt, "RAFS v5 inode " + std::to_string(child.index()) + ": i_ino is " +
+                                      std::to_string(number) + ", which is no link of the same file"};
+  return attributes_of(*first);
 }
 
 result<inode_attributes> image_v5::attributes(inode_number inode) const {
@@ -177,7 +185,12 @@ result<inode_number> image_v5::parent(inode_number inode) const {
   const auto directory = directory_view(inode);
   if (!directory)
     return directory.error();
-  return inode == root ? root : inode_number{std::uint64_t{directory->fields().parent}};
+  if (inode == root)
+    return root;
+  const inode_number above{std::uint64_t{directory->fields().parent}};
+  if (const auto holder = directory_view(above); !holder)
+    return holder.error();
+  return above;
 }
 
 result<void> image_v5::list(inode_number inode, std::uint64_t offset, const entry_visitor& visit) const {
@@ -338,20 +351,33 @@ result<void> image_v5::slices_with_holes(const inode_view& file, std::uint64_t o
       slices.push_back(hole);
     }
   };
-  for (std::uint32_t k = 0; k < file.fields().child_count && offset < end; ++k) {
+  const auto end_of = [](const chunk_record& record) {
+    const std::uint64_t start = record.file_offset;
+    return std::max(start, start + record.uncompressed_size); // no wrap
+  };
+  std::uint32_t k = 0; // the first chunk that ends behind `offset`
+  for (auto high = file.fields().child_count + 0u; k < high;) {
+    const auto middle = k + (high - k) / 2;
+    if (end_of(file.chunk_at(middle)) <= offset)
+      k = middle + 1;
+    else
+      high = middle;
+  }
+  for (bool is_first = true; k < file.fields().child_count && offset < end; ++k, is_first = false) {
     const auto record = file.chunk_at(k);
     const std::uint64_t start = record.file_offset;
     if (start >= end)
       break;
-    const auto chunk_end = start + record.uncompressed_size;
-    if (chunk_end < start || chunk_end <= offset)
-      continue;
     auto slice = slice_of(file, record);
     if (!slice)
       return slice.error();
-    add_hole(std::min(start, end));
+    if (end_of(record) <= offset || (start < offset && !is_first))
+      return failure{errc::corrupt, "RAFS v5 inode " + std::to_string(file.index()) + ", chunk " +
+                                        std::to_string(k) + " at " + std::to_string(start) +
+                                        " overlaps the one before it"};
+    add_hole(start);
     slice->offset = static_cast<std::uint32_t>(offset - start);
-    slice->size = static_cast<std::uint32_t>(std::min(end, chunk_end) - offset);
+    slice->size = static_cast<std::uint32_t>(std::min(end, end_of(record)) - offset);
     offset += slice->size;
     slices.push_back(*slice);
   }
@@ -363,7 +389,8 @@ result<void> image_v5::verify(inode_number inode) const {
   const auto found = view(inode);
   if (!found)
     return found.error();
-  digest_stream stream{checked_.digests()};
+  // Legacy stargz images name their chunks and inodes by SHA-256, whatever the flags say (section 11).
+  digest_stream stream{checked_.compression() == compressor::gzip ? digester::sha256 : checked_.digests()};
   const auto feed = [&](const digest_bytes& digest) { stream.update(std::as_bytes(std::span{digest})); };
   if (found->is_directory()) {
     for (std::uint32_t k = 0; k < found->fields().child_count; ++k) {

@@ -24,7 +24,30 @@ bool is_entry_name(std::string_view name) noexcept {
          name.find('\0') == std::string_view::npos;
 }
 
+constexpr std::uint32_t type_mask = 0170000;
+constexpr std::uint32_t directory_type = 0040000;
+constexpr std::uint64_t largest_file = std::uint64_t{1} << 62; // beyond, offsets do not fit off_t
+constexpr std::uint64_t largest_sparse_file = std::uint64_t{1}
+                                              << 48; // bounds the number of holes in an answer
+
+bool is_known_type(std::uint32_t mode) noexcept {
+  switch (mode & type_mask) {
+  case 0010000: // fifo
+  case 0020000: // character device
+  case directory_type:
+  case 0060000: // block device
+  case 0100000: // regular file
+  case 0120000: // symbolic link
+  case 0140000: // socket
+    return true;
+  default:
+    return false;
+  }
+}
+
 result<void> check_numbers(std::uint64_t index, const inode& fields, std::uint32_t entries) {
+  if (!is_known_type(fields.mode))
+    return wrong(index, "i_mode is " + std::to_string(fields.mode) + ", of no known type");
   if (fields.number == 0 || fields.number > entries)
     return wrong(index, "i_ino is " + std::to_string(fields.number) + " of " + std::to_string(entries));
   if ((fields.parent == 0) != (index == 1) || fields.parent > entries)
@@ -33,7 +56,10 @@ result<void> check_numbers(std::uint64_t index, const inode& fields, std::uint32
     return wrong(index, "i_nlink is 0");
   if (fields.name_size == 0 || fields.name_size > 255)
     return wrong(index, "i_name_size is " + std::to_string(fields.name_size) + "; 1 to 255 is right");
-  const bool is_directory = (fields.mode & 0170000) == 0040000;
+  const bool is_sparse = (fields.flags & inode_flag::has_hole) != 0;
+  if (fields.size > (is_sparse ? largest_sparse_file : largest_file))
+    return wrong(index, "i_size is " + std::to_string(fields.size));
+  const bool is_directory = (fields.mode & type_mask) == directory_type;
   if (is_directory && fields.number != index)
     return wrong(index, "a directory's i_ino is " + std::to_string(fields.number)); // reached twice
   if (is_directory && fields.child_count != 0 &&
@@ -41,7 +67,8 @@ result<void> check_numbers(std::uint64_t index, const inode& fields, std::uint32
        fields.child_index > entries - fields.child_count + 1))
     return wrong(index, "children " + std::to_string(fields.child_index) + " and " +
                             std::to_string(fields.child_count) + " more of " + std::to_string(entries));
-  if (fields.link_count == 1 && fields.parent >= fields.number)
+  // Later links of a file may lie in directories that come after its first link (section 17.1).
+  if ((is_directory || fields.link_count == 1) && fields.parent >= fields.number)
     return wrong(index,
                  "i_parent is " + std::to_string(fields.parent) + ", i_ino " + std::to_string(fields.number));
   return {};
@@ -59,13 +86,14 @@ result<inode_view> inode_view::at(const checked_superblock& checked, std::span<c
   le32 slot;
   std::memcpy(&slot, image.data() + superblock.inode_table_offset + (index - 1) * sizeof slot, sizeof slot);
   const auto offset = std::uint64_t{slot} * alignment;
-  if (offset < superblock_size || offset >= image.size())
-    return wrong(index, "its record at " + std::to_string(offset) + " lies outside the image");
+  if (offset >= image.size() || checked.is_taken(offset, sizeof(inode)))
+    return wrong(index, "its record at " + std::to_string(offset) + " lies in a table or outside the image");
   byte_reader record{image.subspan(offset)};
   const auto fields = record.take<inode>();
   if (!fields)
     return wrong(index, "its record is cut short");
   inode_view view;
+  view.index_ = index;
   view.fields_ = *fields;
   if (auto numbers = check_numbers(index, view.fields_, entries); !numbers)
     return numbers.error();
@@ -110,11 +138,11 @@ result<void> inode_view::each_xattr(
   while (rest.remaining() > 0) {
     const auto size = rest.take<le32>();
     if (!size || *size > rest.remaining())
-      return wrong(fields_.number, "the sizes of its xattrs disagree");
+      return wrong(index_, "the sizes of its xattrs disagree");
     const auto pair = as_text(*rest.take_bytes(*size));
     const auto nul = pair.find('\0');
-    if (nul == std::string_view::npos)
-      continue; // no key: passed over, as every reader does (section 9)
+    if (nul == std::string_view::npos || nul == 0)
+      continue; // no name: passed over, as every reader does (section 9)
     if (!visit(pair.substr(0, nul), pair.substr(nul + 1)))
       break;
   }

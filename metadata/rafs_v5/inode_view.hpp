@@ -12,7 +12,8 @@
 namespace nydus::rafs_v5 {
 
 /// Borrows from the image. Name, target and chunk records lie inside the image, and the name is one that a
-/// directory may hold ("/" for the root alone).
+/// directory may hold ("/" for the root alone). A directory's record has its own number, and parents have
+/// lower numbers than directories, so that no way up or down has a loop.
 class inode_view {
 public:
   /// The record of child index `index` (1 is the root). not_found for an index out of the table; corrupt
@@ -20,6 +21,8 @@ public:
   static result<inode_view> at(const checked_superblock& checked, std::span<const std::byte> image,
                                std::uint64_t index);
 
+  /// Child index of the record; fields().number is another one in the second and later links of a file.
+  std::uint64_t index() const noexcept { return index_; }
   const inode& fields() const noexcept { return fields_; }
   std::string_view name() const noexcept { return name_; }
   std::string_view target() const noexcept { return target_; }
@@ -38,6 +41,7 @@ public:
   each_xattr(const std::function<bool(std::string_view name, std::string_view value)>& visit) const;
 
 private:
+  std::uint64_t index_ = 0;
   inode fields_;
   std::string_view name_;
   std::string_view target_;

@@ -20,6 +20,7 @@ constexpr std::uint32_t minimum_chunk_size = 0x1000;
 constexpr std::uint32_t maximum_chunk_size = 0x1000000;
 constexpr std::uint32_t default_chunk_size = 0x100000;
 constexpr std::uint64_t maximum_bootstrap_size = 0x80000000; // 2 GiB
+constexpr std::uint32_t maximum_chunk_count = 0xffffff;      // of one blob
 constexpr std::uint64_t alignment = 8;                       // of tables, records and their parts
 
 constexpr std::uint64_t align8(std::uint64_t size) noexcept {
@@ -65,6 +66,8 @@ static_assert(std::is_trivially_copyable_v<superblock>);
 namespace blob_feature {
 constexpr std::uint32_t aligned = 0x1;
 constexpr std::uint32_t inlined_fs_meta = 0x2;
+constexpr std::uint32_t separate = 0x10;
+constexpr std::uint32_t external = 0x800;
 constexpr std::uint32_t has_tar_header = 0x10000000;
 constexpr std::uint32_t has_toc = 0x20000000;
 constexpr std::uint32_t cap_tar_toc = 0x40000000;

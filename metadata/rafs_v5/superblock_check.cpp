@@ -3,6 +3,7 @@
 
 #include <array>
 #include <bit>
+#include <charconv>
 #include <cstring>
 #include <string>
 
@@ -14,45 +15,45 @@ failure wrong(const std::string& what) {
   return {errc::corrupt, "RAFS v5 superblock: " + what};
 }
 
-struct table {
-  const char* name;
-  std::uint64_t offset;
-  std::uint64_t size;
-};
-
-result<void> check_tables(const superblock& fields, std::uint64_t image_size) {
-  const std::array<table, 4> tables{{
-      {"inode table", fields.inode_table_offset, std::uint64_t{fields.inode_table_entries} * 4},
-      {"blob table", fields.blob_table_offset, fields.blob_table_size},
-      {"extended blob table", fields.extended_blob_table_offset,
-       std::uint64_t{fields.extended_blob_table_entries} * sizeof(extended_blob)},
-      {"prefetch table", fields.prefetch_table_offset, std::uint64_t{fields.prefetch_table_entries} * 4},
-  }};
-  for (const auto& one : tables) {
-    if (one.offset % alignment != 0)
-      return wrong(std::string{one.name} + " at " + std::to_string(one.offset) + " is not aligned to 8");
-    if (one.size == 0)
-      continue;
-    if (one.offset < superblock_size || one.offset > image_size || one.size > image_size - one.offset)
-      return wrong(std::string{one.name} + " of " + std::to_string(one.size) + " bytes at " +
-                   std::to_string(one.offset) + " does not lie inside the image of " +
-                   std::to_string(image_size));
-    for (const auto& other : tables)
-      if (&other != &one && other.size != 0 && one.offset < other.offset + other.size &&
-          other.offset < one.offset + one.size)
-        return wrong(std::string{one.name} + " overlaps the " + other.name);
-  }
-  return {};
+std::string in_hex(std::uint64_t value) {
+  std::array<char, 16> digits;
+  return "0x" + std::string(digits.data(), std::to_chars(digits.begin(), digits.end(), value, 16).ptr);
 }
 
 } // namespace
 
-bool has_magic(std::span<const std::byte> image) noexcept {
-  if (image.size() < sizeof(superblock))
-    return false;
-  superblock fields;
-  std::memcpy(&fields, image.data(), sizeof fields);
-  return fields.magic == magic && fields.fs_version == version;
+result<void> checked_superblock::check_tables(std::uint64_t image_size) {
+  taken_ = {{
+      {"superblock", 0, superblock_size},
+      {"inode table", fields_.inode_table_offset, std::uint64_t{fields_.inode_table_entries} * sizeof(le32)},
+      {"blob table", fields_.blob_table_offset, fields_.blob_table_size},
+      {"extended blob table", fields_.extended_blob_table_offset,
+       std::uint64_t{fields_.extended_blob_table_entries} * sizeof(extended_blob)},
+      {"prefetch table", fields_.prefetch_table_offset,
+       std::uint64_t{fields_.prefetch_table_entries} * sizeof(le32)},
+  }};
+  for (const auto& one : taken_) {
+    if (one.offset % alignment != 0)
+      return wrong(std::string{one.name} + " at " + std::to_string(one.offset) + " is not aligned to 8");
+    if (one.size != 0 && (one.offset > image_size || one.size > image_size - one.offset))
+      return wrong(std::string{one.name} + " of " + std::to_string(one.size) + " bytes at " +
+                   std::to_string(one.offset) + " does not lie inside the image of " +
+                   std::to_string(image_size));
+  }
+  for (auto one = taken_.begin(); one != taken_.end(); ++one) // all lie inside, so no sum overflows
+    for (auto other = taken_.begin(); one->size != 0 && other != one; ++other)
+      if (other->size != 0 && one->offset < other->offset + other->size &&
+          other->offset < one->offset + one->size)
+        return wrong(std::string{one->name} + " at " + std::to_string(one->offset) + " overlaps the " +
+                     other->name);
+  return {};
+}
+
+bool checked_superblock::is_taken(std::uint64_t offset, std::uint64_t size) const noexcept {
+  for (const auto& one : taken_)
+    if (one.size != 0 && offset < one.offset + one.size && one.offset < offset + size)
+      return true;
+  return false;
 }
 
 compressor checked_superblock::compression() const noexcept {
@@ -76,11 +77,17 @@ digester checked_superblock::digests() const noexcept {
 }
 
 result<checked_superblock> check(std::span<const std::byte> image) {
-  if (!has_magic(image))
-    return wrong("magic or version differs");
   checked_superblock checked;
   auto& fields = checked.fields_;
+  if (image.size() < sizeof fields)
+    return failure{errc::corrupt, "invalid RAFS superblock: there are " + std::to_string(image.size()) +
+                                      " bytes, a superblock has 8192"};
   std::memcpy(&fields, image.data(), sizeof fields);
+  if (fields.magic != magic)
+    return failure{errc::corrupt, "invalid RAFS superblock: s_magic is " + in_hex(fields.magic)};
+  if (fields.fs_version != version)
+    return failure{errc::corrupt, "invalid RAFS superblock: s_fs_version is " + in_hex(fields.fs_version) +
+                                      "; 0x500 is the one this reader knows"};
   if (fields.sb_size != superblock_size)
     return wrong("s_sb_size is " + std::to_string(fields.sb_size) + ", 8192 is right");
   if (image.size() > maximum_bootstrap_size || image.size() % alignment != 0)
@@ -91,11 +98,11 @@ result<checked_superblock> check(std::span<const std::byte> image) {
     return wrong("s_block_size is " + std::to_string(chunk_size) +
                  "; a power of two from 4096 to 16 MiB is right");
   if ((fields.flags & ~superblock_flag::accepted) != 0)
-    return wrong("s_flags has unknown bits: " + std::to_string(fields.flags));
+    return wrong("s_flags has unknown bits: " + in_hex(fields.flags));
   if (fields.inode_table_entries == 0 || fields.inodes_count > fields.inode_table_entries)
     return wrong("s_inodes_count is " + std::to_string(fields.inodes_count) + " with " +
                  std::to_string(fields.inode_table_entries) + " table entries");
-  if (auto tables = check_tables(fields, image.size()); !tables)
+  if (auto tables = checked.check_tables(image.size()); !tables)
     return tables.error();
   return checked;
 }

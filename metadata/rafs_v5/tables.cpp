@@ -3,37 +3,64 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <string_view>
+#include <utility>
 
 namespace nydus::rafs_v5 {
 
 namespace {
 
 constexpr std::size_t longest_blob_id = 255 - sizeof(".blob.data.chunk_map");
+constexpr std::size_t most_blobs =
+    4096; // a builder makes 256 at most; bounds what a lying table can have us allocate
 
-/// An id names files of the cache and the backend, so it has to be a plain file name.
+/// Whether the bytes are UTF-8 without control characters; overlong forms and surrogates are let through.
+bool is_plain_text(std::string_view text) noexcept {
+  std::size_t more = 0; // continuation bytes still to come
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (more != 0) {
+      if ((byte & 0xc0) != 0x80)
+        return false;
+      --more;
+    } else if (byte < 0x20 || byte == 0x7f || (byte >= 0x80 && byte < 0xc2) || byte > 0xf4) {
+      return false;
+    } else if (byte >= 0x80) {
+      more = byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
+    }
+  }
+  return more == 0;
+}
+
+/// An id names files of the cache and objects of a backend, so it has to be a plain file name.
 bool is_file_name(std::string_view id) noexcept {
   return !id.empty() && id.size() <= longest_blob_id && id != "." && id != ".." &&
-         std::all_of(id.begin(), id.end(), [](char c) { return c > ' ' && c < 0x7f && c != '/'; });
+         id.find('/') == std::string_view::npos && is_plain_text(id);
+}
+
+failure wrong_blob(std::size_t index, const std::string& what) {
+  return {errc::corrupt, "RAFS v5 blob " + std::to_string(index) + ": " + what};
 }
 
 failure wrong_id(std::size_t index, std::string_view id) {
-  return {errc::corrupt, "RAFS v5 blob table: the id of blob " + std::to_string(index) + " (" +
-                             std::to_string(id.size()) + " bytes) is no file name"};
+  return wrong_blob(index, "its id (" + std::to_string(id.size()) + " bytes) is no file name");
 }
 
-} // namespace
-
-result<std::vector<blob>> read_blobs(const checked_superblock& checked, std::span<const std::byte> image,
-                                     const std::string& image_name) {
+/// Ids alone; what else the superblock says is the same for all.
+result<std::vector<blob>> read_blob_table(const checked_superblock& checked,
+                                          std::span<const std::byte> image) {
   const auto& fields = checked.fields();
   std::vector<blob> blobs;
-  auto rest = image.subspan(fields.blob_table_size == 0 ? 0 : std::size_t{fields.blob_table_offset},
-                            fields.blob_table_size);
+  if (fields.blob_table_size == 0)
+    return blobs;
+  auto rest = image.subspan(fields.blob_table_offset, fields.blob_table_size);
   while (rest.size() > sizeof(blob_table_entry)) {
+    if (blobs.size() == most_blobs)
+      return wrong_blob(blobs.size(), "there are more than " + std::to_string(most_blobs));
     rest = rest.subspan(sizeof(blob_table_entry));
     const std::string_view text{reinterpret_cast<const char*>(rest.data()), rest.size()};
-    const auto id = text.substr(0, std::min(text.find('\0'), text.size()));
+    const auto id = text.substr(0, text.find('\0'));
     if (!is_file_name(id))
       return wrong_id(blobs.size(), id);
     rest = rest.subspan(std::min(id.size() + 1, rest.size()));
@@ -45,27 +72,57 @@ result<std::vector<blob>> read_blobs(const checked_superblock& checked, std::spa
     one.has_data_digests = one.compression != compressor::gzip; // legacy stargz (section 11)
     blobs.push_back(std::move(one));
   }
-  const std::uint32_t extended_count = fields.extended_blob_table_entries;
-  if (fields.extended_blob_table_offset == 0 || extended_count == 0)
+  return blobs;
+}
+
+result<void> read_extension(const extended_blob& entry, std::size_t index, blob& one) {
+  one.features = entry.features;
+  if (entry.chunk_count == 0)
+    return {}; // inherited from an image without this table: as if there were no entry (section 17.1)
+  if (entry.chunk_count > maximum_chunk_count)
+    return wrong_blob(index, "chunk_count is " + std::to_string(entry.chunk_count));
+  // A cache file is made that large: beyond what chunks of the image can fill, the field lies.
+  if (entry.uncompressed_size > std::uint64_t{entry.chunk_count} * one.chunk_size)
+    return wrong_blob(index, "uncompressed_size is " + std::to_string(entry.uncompressed_size) + " with " +
+                                 std::to_string(entry.chunk_count) + " chunks");
+  if (entry.compressed_size > std::uint64_t{std::numeric_limits<std::int64_t>::max()})
+    return wrong_blob(index, "compressed_size is " + std::to_string(entry.compressed_size));
+  one.chunk_count = entry.chunk_count;
+  one.uncompressed_size = entry.uncompressed_size;
+  one.compressed_size = entry.compressed_size;
+  return {};
+}
+
+/// Whether the blob holds its own bootstrap: that was written before the blob's digest could be known
+/// (section 14).
+bool lacks_own_id(const blob& one) noexcept {
+  const bool holds_bootstrap = (one.features & blob_feature::inlined_fs_meta) != 0 &&
+                               (one.features & (blob_feature::separate | blob_feature::external)) == 0;
+  return holds_bootstrap || (one.id.size() == 64 && one.id.find_first_not_of('x') == std::string::npos);
+}
+
+} // namespace
+
+result<std::vector<blob>> read_blobs(const checked_superblock& checked, std::span<const std::byte> image,
+                                     const std::string& image_name) {
+  const auto& fields = checked.fields();
+  auto blobs = read_blob_table(checked, image);
+  if (!blobs)
     return blobs;
-  if (extended_count < blobs.size())
+  const std::uint32_t extended_count = fields.extended_blob_table_entries;
+  if (extended_count != 0 && extended_count < blobs->size())
     return failure{errc::corrupt, "RAFS v5 extended blob table has " + std::to_string(extended_count) +
-                                      " entries for " + std::to_string(blobs.size()) + " blobs"};
-  for (std::size_t i = 0; i < blobs.size(); ++i) {
-    extended_blob entry;
-    std::memcpy(&entry, image.data() + fields.extended_blob_table_offset + i * sizeof entry, sizeof entry);
-    auto& one = blobs[i];
-    one.chunk_count = entry.chunk_count;
-    one.features = entry.features;
-    one.uncompressed_size = entry.uncompressed_size;
-    one.compressed_size = entry.compressed_size;
-    // A cache file is made that large: beyond what chunks of the image can fill, the field lies.
-    if (one.uncompressed_size > std::uint64_t{one.chunk_count} * one.chunk_size)
-      return failure{errc::corrupt, "RAFS v5 extended blob table: blob " + std::to_string(i) + " has " +
-                                        std::to_string(one.uncompressed_size) + " bytes in " +
-                                        std::to_string(one.chunk_count) + " chunks"};
-    if ((one.features & blob_feature::inlined_fs_meta) != 0) {
-      one.id = image_name.substr(0, image_name.find('.'));
+                                      " entries for " + std::to_string(blobs->size()) + " blobs"};
+  for (std::size_t i = 0; i < blobs->size(); ++i) {
+    auto& one = (*blobs)[i];
+    if (extended_count != 0) {
+      extended_blob entry;
+      std::memcpy(&entry, image.data() + fields.extended_blob_table_offset + i * sizeof entry, sizeof entry);
+      if (auto read = read_extension(entry, i, one); !read)
+        return read.error();
+    }
+    if (lacks_own_id(one)) {
+      one.id = image_name.substr(0, image_name.find('.', 1));
       if (!is_file_name(one.id))
         return wrong_id(i, one.id);
     }
