@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actors/fuse_port.hpp"
+
+#include <sys/epoll.h>
+#include <sys/uio.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+
+#include "actors/fs_request.hpp"
+#include "actors/log_line.hpp"
+#include "actors/message_types.hpp"
+#include "actors/page_reader.hpp"
+#include "actors/pinned.hpp"
+
+namespace nydus {
+
+namespace {
+
+// Requests taken in one go before their answers get a turn.
+constexpr int requests_per_turn = 16;
+constexpr std::size_t most_extents = 64; // of one answer; more are gathered by page_reader
+
+std::uint64_t now_seconds() noexcept {
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(
+                                      std::chrono::system_clock::now().time_since_epoch())
+                                      .count());
+}
+
+class fuse_port : public pinned_actor {
+public:
+  fuse_port(caf::actor_config& config, reactor& home, fuse_port_parts parts)
+      : pinned_actor(config, home), parts_(std::move(parts)), request_(fuse::request_buffer_size),
+        reply_(fuse::max_read) {}
+
+  const char* name() const override { return "fuse_port"; }
+
+  caf::behavior make_behavior() override {
+    home().watch(parts_.fd.get(), EPOLLIN, [this](std::uint32_t) { take_requests(); });
+    return {
+      [this](const fs_reply& reply) { finish(reply); },
+      [this](const interrupt_request& wanted) { interrupt(wanted.unique); },
+      [this](const know_siblings& known) { siblings_ = known.ports; },
+      [this](const list_inflight&) { return inflight(); },
+      [this](const close_port&) {
+        close();
+        return port_closed{};
+      },
+    };
+  }
+
+  void on_exit() override { close(); }
+
+private:
+  /// A request that is under way.
+  struct slot {
+    std::uint64_t unique = 0;
+    std::uint64_t nodeid = 0;
+    std::uint64_t since = 0; // seconds since 1970
+    std::uint32_t opcode = 0;
+    bool is_used = false;
+    bool is_answered = false; // interrupted: its late answer is dropped
+  };
+
+  // -- requests --------------------------------------------------------------
+
+  void take_requests() {
+    for (int turn = 0; turn < requests_per_turn; ++turn) {
+      const auto size = ::read(parts_.fd.get(), request_.data(), request_.size());
+      if (size >= 0) {
+        take(std::span{request_}.first(static_cast<std::size_t>(size)));
+        continue;
+      }
+      if (errno == EINTR || errno == ENOENT) // ENOENT: its asker gave it up meanwhile
+        continue;
+      if (errno == EAGAIN)
+        return;
+      if (errno != ENODEV)
+        log_line(log_level::error, system_failure("read /dev/fuse", errno).detail);
+      return end_session();
+    }
+  }
+
+  void take(std::span<const std::byte> bytes) {
+    auto decoded = fuse::decode(bytes);
+    if (!decoded.request_or_failure) {
+      log_line(log_level::warning, decoded.request_or_failure.error().detail);
+      if (decoded.has_header && !fuse::has_no_reply(decoded.header.opcode))
+        write_reply(decoded.header.unique, to_errno(decoded.request_or_failure.error().code), {});
+      return;
+    }
+    auto& asked = *decoded.request_or_failure;
+    if (asked.opcode == FUSE_INTERRUPT) {
+      if (!interrupt(asked.interrupted))
+        for (const auto& sibling : siblings_)
+          send(sibling, interrupt_request{asked.interrupted});
+      return;
+    }
+    if (fuse::has_no_reply(asked.opcode) || answer_here(asked))
+      return;
+    const auto number = take_slot(asked);
+    fs_request request{std::move(asked), caf::actor_cast<caf::actor>(this), number};
+    parts_.router->enqueue(caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, std::move(request)), &home());
+  }
+
+  /// Answers what concerns the session and no inode. Refused calls are ones that the kernel then stops making.
+  bool answer_here(const fuse::request& asked) {
+    if (fuse::is_modifying(asked.opcode))
+      return write_reply(asked.unique, EROFS, {});
+    switch (asked.opcode) {
+    case FUSE_LOOKUP:
+    case FUSE_GETATTR:
+    case FUSE_READLINK:
+    case FUSE_READ:
+    case FUSE_STATFS:
+    case FUSE_GETXATTR:
+    case FUSE_LISTXATTR:
+    case FUSE_READDIR:
+    case FUSE_READDIRPLUS: return false;
+    case FUSE_OPEN: return answer_open(asked, FUSE_NO_OPEN_SUPPORT, FOPEN_KEEP_CACHE);
+    case FUSE_OPENDIR: return answer_open(asked, FUSE_NO_OPENDIR_SUPPORT, FOPEN_KEEP_CACHE | FOPEN_CACHE_DIR);
+    case FUSE_RELEASE:
+    case FUSE_RELEASEDIR:
+    case FUSE_DESTROY: return write_reply(asked.unique, 0, {});
+    case FUSE_IOCTL: return write_reply(asked.unique, ENOTTY, {});
+    default: return write_reply(asked.unique, ENOSYS, {});
+    }
+  }
+
+  bool answer_open(const fuse::request& asked, std::uint64_t silent_flag, std::uint32_t open_flags) {
+    if ((parts_.terms.flags & silent_flag) != 0)
+      return write_reply(asked.unique, ENOSYS, {});
+    fuse_open_out out{};
+    out.open_flags = open_flags;
+    return write_reply(asked.unique, 0, std::as_bytes(std::span{&out, 1}));
+  }
+
+  std::uint32_t take_slot(const fuse::request& asked) {
+    std::uint32_t number;
+    if (free_.empty()) {
+      number = static_cast<std::uint32_t>(slots_.size());
+      slots_.emplace_back();
+    } else {
+      number = free_.back();
+      free_.pop_back();
+    }
+    slots_[number] = {asked.unique, asked.nodeid, now_seconds(), asked.opcode, true, false};
+    return number;
+  }
+
+  /// Answers EINTR for a request of this port, if it still waits.
+  bool interrupt(std::uint64_t unique) {
+    for (auto& one : slots_)
+      if (one.is_used && !one.is_answered && one.unique == unique) {
+        one.is_answered = true;
+        return write_reply(unique, EINTR, {});
+      }
+    return false;
+  }
+
+  // -- answers ---------------------------------------------------------------
+
+  void finish(const fs_reply& reply) {
+    auto& waiting = slots_[reply.slot];
+    if (!waiting.is_answered) {
+      const auto* extents = std::get_if<std::vector<extent>>(&reply.body);
+      if (reply.error != 0 || extents == nullptr)
+        write_small(waiting.unique, reply);
+      else if (!write_extents(waiting.unique, *extents)) {
+        // A page of the cache file is not in memory: a thread that may block brings it.
+        read_pages(system(), caf::actor_cast<caf::actor>(this), reply.slot, *extents);
+        return;
+      }
+    }
+    waiting.is_used = false;
+    free_.push_back(reply.slot);
+  }
+
+  void write_small(std::uint64_t unique, const fs_reply& reply) {
+    std::span<const std::byte> body;
+    if (const auto* small = std::get_if<inline_body>(&reply.body))
+      body = small->span();
+    else if (const auto* bytes = std::get_if<std::vector<std::byte>>(&reply.body))
+      body = *bytes;
+    write_reply(unique, reply.error, body);
+  }
+
+  /// False if that would block, or is too scattered; nothing is written then.
+  bool write_extents(std::uint64_t unique, const std::vector<extent>& extents) {
+    fuse_out_header header{};
+    std::array<iovec, most_extents + 1> parts;
+    if (extents.size() > most_extents)
+      return false;
+    std::size_t total = 0;
+    std::size_t filled = 0; // of reply_
+    for (std::size_t i = 0; i < extents.size(); ++i) {
+      const auto& one = extents[i];
+      auto& part = parts[i + 1];
+      part.iov_len = one.size;
+      total += one.size;
+      if (one.buffer) {
+        part.iov_base = const_cast<std::byte*>(one.buffer->span().data() + one.offset);
+        continue;
+      }
+      part.iov_base = reply_.data() + filled;
+      filled += one.size;
+      if (filled > reply_.size())
+        return false;
+      if (!one.file) {
+        std::memset(part.iov_base, 0, one.size);
+        continue;
+      }
+      if (::preadv2(one.file->fd(), &part, 1, static_cast<off_t>(one.offset), RWF_NOWAIT) !=
+          static_cast<ssize_t>(one.size))
+        return false;
+    }
+    header.len = static_cast<std::uint32_t>(sizeof header + total);
+    header.unique = unique;
+    parts[0] = {&header, sizeof header};
+    write_parts(parts.data(), static_cast<int>(extents.size() + 1));
+    return true;
+  }
+
+  /// True always: the request is dealt with.
+  bool write_reply(std::uint64_t unique, int error, std::span<const std::byte> body) {
+    fuse_out_header header{};
+    header.len = static_cast<std::uint32_t>(sizeof header + body.size());
+    header.error = -error;
+    header.unique = unique;
+    std::array<iovec, 2> parts{{{&header, sizeof header}, {const_cast<std::byte*>(body.data()), body.size()}}};
+    write_parts(parts.data(), body.empty() ? 1 : 2);
+    return true;
+  }
+
+  void write_parts(const iovec* parts, int count) {
+    while (::writev(parts_.fd.get(), parts, count) < 0) {
+      if (errno == EINTR)
+        continue;
+      if (errno != ENOENT && errno != ENODEV) // gone askers and an ended session want no answer
+        log_line(log_level::error, system_failure("write /dev/fuse", errno).detail);
+      return;
+    }
+  }
+
+  // -- life ------------------------------------------------------------------
+
+  inflight_list inflight() const {
+    inflight_list list;
+    for (const auto& one : slots_)
+      if (one.is_used && !one.is_answered)
+        list.requests.push_back({one.nodeid, one.opcode, one.unique, one.since});
+    return list;
+  }
+
+  void close() {
+    if (is_open_)
+      home().unwatch(parts_.fd.get());
+    is_open_ = false;
+  }
+
+  void end_session() {
+    close();
+    if (parts_.session_ended)
+      parts_.session_ended();
+  }
+
+  fuse_port_parts parts_;
+  std::vector<std::byte> request_; // bytes of the request being taken
+  std::vector<std::byte> reply_;   // bytes of the answer being written
+  std::vector<slot> slots_;
+  std::vector<std::uint32_t> free_;
+  std::vector<caf::actor> siblings_;
+  bool is_open_ = true;
+};
+
+} // namespace
+
+caf::actor spawn_fuse_port(caf::actor_system& system, reactor& home, fuse_port_parts parts) {
+  return spawn_pinned<fuse_port>(system, home, std::move(parts));
+}
+
+} // namespace nydus

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actors/mount_supervisor.hpp"
+
+#include <caf/event_based_actor.hpp>
+
+#include <map>
+#include <set>
+
+#include "actors/blob_cache.hpp"
+#include "actors/error_code.hpp"
+#include "actors/fuse_notifier.hpp"
+#include "actors/image_opener.hpp"
+#include "actors/log_line.hpp"
+#include "actors/message_types.hpp"
+#include "actors/mount_router.hpp"
+#include "actors/prefetcher.hpp"
+#include "actors/rafs_mount.hpp"
+
+namespace nydus {
+
+namespace {
+
+using promise = caf::typed_response_promise<mount_changed>;
+
+/// A cache that mounts share, by where its files lie and where its blob comes from.
+struct shared_cache {
+  caf::actor cache;
+  std::shared_ptr<blob_cache_files> files;
+  std::shared_ptr<backend_counters> backend_seen;
+  std::shared_ptr<cache_counters> cache_seen;
+  std::size_t users = 0;
+};
+
+struct mounted {
+  std::shared_ptr<const mount_record> record;
+  mount_image request;
+  caf::actor mount;
+  caf::actor prefetching; // null: nothing to prefetch
+  std::vector<std::string> cache_keys;
+};
+
+class mount_supervisor : public caf::event_based_actor {
+public:
+  mount_supervisor(caf::actor_config& config, std::vector<caf::actor> routers)
+      : caf::event_based_actor(config), routers_(std::move(routers)) {}
+
+  const char* name() const override { return "mount_supervisor"; }
+
+  caf::behavior make_behavior() override {
+    return {
+      [this](const mount_image& asked) { return begin(asked, false); },
+      [this](const remount_image& asked) { return begin(asked.replacement, true); },
+      [this](const unmount_image& asked) { return unmount(asked); },
+      [this](const list_mounts&) { return list(); },
+      [this](const list_file_counters& asked) { return ask_mount(asked); },
+      [this](const know_notifier& known) { notifier_ = known.notifier; },
+    };
+  }
+
+  void on_exit() override {
+    for (auto& [path, one] : mounts_)
+      end(one);
+    mounts_.clear();
+    if (notifier_)
+      anon_send_exit(notifier_, caf::exit_reason::user_shutdown);
+    notifier_ = nullptr;
+    routers_.clear();
+    caches_.clear();
+  }
+
+private:
+  caf::typed_response_promise<file_counter_list> ask_mount(const list_file_counters& asked) {
+    auto answer = make_response_promise<caf::typed_response_promise<file_counter_list>>();
+    const auto found = mounts_.find(asked.mountpoint);
+    if (found == mounts_.end()) {
+      answer.deliver(to_error({errc::not_found, "object or filesystem doesn't exist"}));
+      return answer;
+    }
+    request(found->second.mount, caf::infinite, asked)
+      .then([answer](const file_counter_list& counters) mutable { answer.deliver(counters); },
+            [answer](const caf::error& why) mutable { answer.deliver(caf::error{why}); });
+    return answer;
+  }
+
+  promise refuse(const failure& why) {
+    auto refused = make_response_promise<promise>();
+    refused.deliver(to_error(why));
+    return refused;
+  }
+
+  promise begin(mount_image asked, bool is_remount) {
+    auto path = normalize_mountpoint(asked.mountpoint);
+    if (!path)
+      return refuse(path.error());
+    asked.mountpoint = *path;
+    const auto found = mounts_.find(*path);
+    if (is_remount && found == mounts_.end())
+      return refuse({errc::not_found, "object or filesystem doesn't exist"});
+    if (!is_remount && found != mounts_.end()) {
+      const auto& present = found->second.request;
+      if (present.source == asked.source && *present.settings == *asked.settings) {
+        auto repeated = make_response_promise<promise>(); // a client that repeats itself after an upgrade
+        repeated.deliver(mount_changed{});
+        return repeated;
+      }
+      return refuse({errc::already_exists, "object or filesystem already exists"});
+    }
+    if (!changing_.insert(*path).second)
+      return refuse({errc::already_exists, "another change of '" + *path + "' is under way"});
+    auto answer = make_response_promise<promise>();
+    request(spawn_image_opener(system()), caf::infinite, open_mount{asked})
+      .then([this, asked, answer, is_remount](const opened_image& opened) { complete(asked, opened, is_remount, answer); },
+            [this, asked, answer](const caf::error& why) mutable {
+              changing_.erase(asked.mountpoint);
+              answer.deliver(caf::error{why});
+            });
+    return answer;
+  }
+
+  void complete(const mount_image& asked, const opened_image& opened, bool is_remount, promise answer) {
+    const auto& path = asked.mountpoint;
+    rafs_mount_parts parts;
+    parts.number = next_number();
+    parts.is_root = path == "/";
+    parts.contents = opened.contents;
+    parts.settings = asked.settings;
+    parts.counters = std::make_shared<mount_counters>();
+    const auto root = opened.contents->attributes(opened.contents->description().root);
+    if (!root) {
+      changing_.erase(path);
+      answer.deliver(to_error(root.error()));
+      return;
+    }
+    mounted added;
+    added.request = asked;
+    auto record = std::make_shared<mount_record>();
+    attach_caches(asked, opened, parts, added, *record);
+    route to{spawn_rafs_mount(system(), parts), parts.number, attributes_in(parts, *root)};
+    added.mount = to.mount;
+    result<table_change> change = failure{};
+    caf::actor replaced;
+    if (is_remount) {
+      auto before = names_below_root(path);
+      change = table_.replace(path, to);
+      change->gone.insert(change->gone.end(), before.begin(), before.end());
+    } else {
+      change = table_.add(path, to);
+    }
+    if (!change) {
+      changing_.erase(path);
+      end(added);
+      answer.deliver(to_error(change.error()));
+      return;
+    }
+    record->mountpoint = path;
+    record->source = asked.source;
+    record->mounted_at = std::chrono::system_clock::now();
+    record->settings = asked.settings;
+    record->contents = opened.contents;
+    record->counters = parts.counters;
+    added.record = std::move(record);
+    start_prefetch(asked, parts, added);
+    auto old = std::move(mounts_[path]);
+    mounts_[path] = std::move(added);
+    publish(*change, [this, path, old = std::move(old), answer]() mutable {
+      if (old.mount)
+        end(old);
+      changing_.erase(path);
+      answer.deliver(mount_changed{});
+    });
+  }
+
+  /// Finds or makes the cache of each blob.
+  void attach_caches(const mount_image& asked, const opened_image& opened, rafs_mount_parts& parts, mounted& added,
+                     mount_record& record) {
+    const auto& settings = *asked.settings;
+    for (std::size_t i = 0; i < opened.contents->blobs().size(); ++i) {
+      const auto& source = opened.contents->blobs()[i];
+      // Only caches that would do exactly the same are shared: a mount never depends on another one's settings.
+      auto key = settings.cache.work_directory + "\n" + source.id + "\n" + settings.backend.kind + "\n" +
+                 settings.backend.localfs.directory + "\n" + settings.backend.localfs.blob_file + "\n" +
+                 std::to_string(static_cast<int>(settings.cache.kind)) + std::to_string(settings.cache.keep_compressed) +
+                 std::to_string(settings.cache.recheck_cached) + std::to_string(settings.cache.check_fetched) +
+                 std::to_string(settings.cache.disable_chunk_map) + "\n" + std::to_string(settings.batch_size) + "\n" +
+                 std::to_string(source.chunk_count) + "\n" + std::to_string(static_cast<int>(source.compression)) +
+                 std::to_string(static_cast<int>(source.digests)) + "\n" + std::to_string(source.uncompressed_size);
+      for (const auto& other : settings.backend.localfs.other_directories)
+        key += "\n" + other;
+      auto& shared = caches_[key];
+      if (shared.users++ == 0) {
+        shared.files = opened.files[i];
+        shared.backend_seen = std::make_shared<backend_counters>();
+        shared.cache_seen = std::make_shared<cache_counters>();
+        shared.cache = spawn_blob_cache(system(), {source, shared.files, opened.backend, shared.backend_seen,
+                                                   shared.cache_seen, settings.batch_size, settings.cache.check_fetched});
+      }
+      added.cache_keys.push_back(std::move(key));
+      parts.blobs.push_back({shared.files, shared.cache});
+      record.backend = shared.backend_seen;
+      record.cache = shared.cache_seen;
+    }
+    if (!record.cache) { // an image without data
+      record.backend = std::make_shared<const backend_counters>();
+      record.cache = std::make_shared<const cache_counters>();
+      parts.cache_seen = std::make_shared<cache_counters>();
+    } else {
+      parts.cache_seen = caches_[added.cache_keys.back()].cache_seen;
+    }
+  }
+
+  void start_prefetch(const mount_image& asked, const rafs_mount_parts& parts, mounted& added) {
+    auto settings = asked.settings->cache_prefetch.enabled ? asked.settings->cache_prefetch : asked.settings->rafs_prefetch;
+    if (!settings.enabled && asked.prefetch_files.empty())
+      return;
+    if (parts.blobs.empty() || !parts.blobs.front().files)
+      return; // nothing would be kept
+    prefetch_parts wanted{parts.contents, settings, {}, asked.prefetch_files, parts.cache_seen};
+    for (const auto& one : parts.blobs)
+      wanted.caches.push_back(one.cache);
+    added.prefetching = spawn_prefetcher(system(), std::move(wanted));
+  }
+
+  promise unmount(const unmount_image& asked) {
+    const auto path = normalize_mountpoint(asked.mountpoint);
+    if (!path)
+      return refuse(path.error());
+    const auto found = mounts_.find(*path);
+    if (found == mounts_.end())
+      return refuse({errc::not_found, "object or filesystem doesn't exist"});
+    auto before = names_below_root(*path);
+    auto old = std::move(found->second);
+    mounts_.erase(found);
+    auto change = table_.remove(*path);
+    change.gone.insert(change.gone.end(), before.begin(), before.end());
+    auto answer = make_response_promise<promise>();
+    publish(change, [this, old = std::move(old), answer]() mutable {
+      end(old);
+      answer.deliver(mount_changed{});
+    });
+    return answer;
+  }
+
+  /// Names that the kernel may know below node 1 because of a mount at "/".
+  std::vector<stale_entry> names_below_root(const std::string& path) const {
+    std::vector<stale_entry> names;
+    if (path == "/") {
+      const auto& contents = *mounts_.at(path).record->contents;
+      (void) contents.list(contents.description().root, 0, [&](const directory_entry& entry) {
+        names.push_back({FUSE_ROOT_ID, std::string{entry.name}});
+        return true;
+      });
+    }
+    return names;
+  }
+
+  /// Gives all routers the new table, then drops what the kernel has cached, then goes on.
+  template <class Next>
+  void publish(const table_change& change, Next next) {
+    const auto table = std::make_shared<const route_table>(table_);
+    auto missing = std::make_shared<std::size_t>(routers_.size());
+    auto go_on = std::make_shared<Next>(std::move(next));
+    const auto drop = [this, change, go_on] {
+      if (!notifier_)
+        return (*go_on)();
+      request(notifier_, caf::infinite, drop_cache{change})
+        .then([go_on](const cache_dropped&) { (*go_on)(); }, [go_on](const caf::error&) { (*go_on)(); });
+    };
+    if (routers_.empty())
+      return drop();
+    for (const auto& router : routers_) {
+      const auto one_less = [missing, drop] {
+        if (--*missing == 0)
+          drop();
+      };
+      request(router, caf::infinite, take_routes{table})
+        .then([one_less](const routes_taken&) { one_less(); }, [one_less](const caf::error&) { one_less(); });
+    }
+  }
+
+  void end(mounted& leaving) {
+    if (leaving.prefetching)
+      send_exit(leaving.prefetching, caf::exit_reason::user_shutdown);
+    send(leaving.mount, leave_mount{});
+    for (const auto& key : leaving.cache_keys) {
+      const auto found = caches_.find(key);
+      if (found != caches_.end() && --found->second.users == 0) {
+        send_exit(found->second.cache, caf::exit_reason::user_shutdown);
+        caches_.erase(found);
+      }
+    }
+    leaving.cache_keys.clear();
+  }
+
+  /// Numbers are used again only after all others have had their turn, so a stale node id finds no mount.
+  std::uint32_t next_number() {
+    do
+      last_number_ = last_number_ + 1 < mount_number_limit ? last_number_ + 1 : 1;
+    while (table_.find_mount(last_number_) != nullptr);
+    return last_number_;
+  }
+
+  mount_list list() const {
+    mount_list all;
+    for (const auto& [path, one] : mounts_)
+      all.mounts.push_back(one.record);
+    return all;
+  }
+
+  std::vector<caf::actor> routers_;
+  caf::actor notifier_; // null until a session begins
+  route_table table_;
+  std::map<std::string, mounted> mounts_; // by normalized path
+  std::map<std::string, shared_cache> caches_;
+  std::set<std::string> changing_; // mountpoints whose image is being opened
+  std::uint32_t last_number_ = 0;
+};
+
+} // namespace
+
+caf::actor spawn_mount_supervisor(caf::actor_system& system, std::vector<caf::actor> routers) {
+  return system.spawn<mount_supervisor>(std::move(routers));
+}
+
+} // namespace nydus

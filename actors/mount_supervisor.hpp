@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// Owns the set of mounts: adds, replaces and removes them, and tells routers and kernel of each change before it answers.
+#pragma once
+
+#include <caf/actor.hpp>
+#include <caf/actor_system.hpp>
+
+#include <vector>
+
+#include "actors/mount_messages.hpp"
+
+namespace nydus {
+
+/// A /dev/fuse session has begun: its caches have to follow changes from now on.
+struct know_notifier {
+  caf::actor notifier;
+};
+
+/// mount_image, remount_image, unmount_image -> mount_changed
+/// list_mounts -> mount_list; list_file_counters -> file_counter_list (from the mount)
+/// know_notifier
+/// Ends on an exit message, and ends all mounts with it.
+caf::actor spawn_mount_supervisor(caf::actor_system& system, std::vector<caf::actor> routers);
+
+} // namespace nydus

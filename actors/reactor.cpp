@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actors/reactor.hpp"
+
+#include <caf/actor_system.hpp>
+
+#include <pthread.h>
+#include <sched.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include <array>
+#include <cerrno>
+#include <system_error>
+
+namespace nydus {
+
+namespace {
+
+thread_local reactor* current_reactor = nullptr;
+
+// Messages that one actor may handle before the next one's turn.
+constexpr std::size_t messages_per_turn = 64;
+// Jobs that are run before descriptors are looked at again, so that no chain of messages starves them.
+constexpr int jobs_per_round = 256;
+
+} // namespace
+
+reactor* reactor::current() noexcept { return current_reactor; }
+
+reactor::reactor(caf::actor_system& system, std::string name, int cpu)
+    : caf::execution_unit(&system), name_(std::move(name)), cpu_(cpu), epoll_(epoll_create1(EPOLL_CLOEXEC)),
+      wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  if (!epoll_ || !wake_)
+    throw std::system_error(errno, std::generic_category(), "reactor " + name_);
+  watch(wake_.get(), EPOLLIN, [this](std::uint32_t) {
+    std::uint64_t count;
+    while (::read(wake_.get(), &count, sizeof count) > 0)
+      counters_.wake_ups.fetch_add(1, std::memory_order_relaxed);
+  });
+}
+
+reactor::~reactor() {
+  // What still waits is given back unrun; its actors are down or go down with the system.
+  take_inbox();
+  for (auto* job : jobs_)
+    caf::intrusive_ptr_release(job);
+}
+
+void reactor::watch(int fd, std::uint32_t events, ready_handler ready) {
+  handlers_[fd] = std::make_shared<ready_handler>(std::move(ready));
+  epoll_event event{};
+  event.events = events;
+  event.data.fd = fd;
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0)
+    throw std::system_error(errno, std::generic_category(), "epoll_ctl of reactor " + name_);
+}
+
+void reactor::unwatch(int fd) {
+  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+  handlers_.erase(fd);
+}
+
+void reactor::exec_later(caf::resumable* job) {
+  if (is_current()) {
+    jobs_.push_back(job);
+    return;
+  }
+  // A stack that many push to and one empties; whoever finds it empty wakes the thread.
+  auto* node = new inbox_node{job, inbox_.load(std::memory_order_relaxed)};
+  while (!inbox_.compare_exchange_weak(node->next, node, std::memory_order_release, std::memory_order_relaxed)) {
+  }
+  if (node->next == nullptr)
+    wake();
+}
+
+void reactor::wake() noexcept {
+  const std::uint64_t one = 1;
+  (void) !::write(wake_.get(), &one, sizeof one);
+}
+
+void reactor::start() {
+  thread_ = std::thread{[this] { run(); }};
+}
+
+void reactor::stop() {
+  stopping_.store(true, std::memory_order_release);
+  wake();
+  if (thread_.joinable())
+    thread_.join();
+}
+
+void reactor::take_inbox() {
+  // Newest first: reversed, so that jobs run in the order they were sent.
+  inbox_node* oldest = nullptr;
+  for (auto* node = inbox_.exchange(nullptr, std::memory_order_acquire); node != nullptr;) {
+    auto* next = node->next;
+    node->next = oldest;
+    oldest = node;
+    node = next;
+  }
+  while (oldest != nullptr) {
+    jobs_.push_back(oldest->job);
+    auto* done = oldest;
+    oldest = oldest->next;
+    delete done;
+  }
+}
+
+void reactor::run_jobs() {
+  take_inbox();
+  for (int turn = 0; turn < jobs_per_round && !jobs_.empty(); ++turn) {
+    auto* job = jobs_.front();
+    jobs_.pop_front();
+    counters_.resumptions.fetch_add(1, std::memory_order_relaxed);
+    switch (job->resume(this, messages_per_turn)) {
+    case caf::resumable::resume_later: jobs_.push_back(job); break;
+    case caf::resumable::done:
+    case caf::resumable::awaiting_message: caf::intrusive_ptr_release(job); break;
+    case caf::resumable::shutdown_execution_unit: break;
+    }
+    if (inbox_.load(std::memory_order_relaxed) != nullptr)
+      take_inbox();
+  }
+}
+
+void reactor::run() {
+  current_reactor = this;
+  pthread_setname_np(pthread_self(), name_.substr(0, 15).c_str());
+  if (cpu_ >= 0) {
+    cpu_set_t only;
+    CPU_ZERO(&only);
+    CPU_SET(static_cast<std::size_t>(cpu_), &only);
+    pthread_setaffinity_np(pthread_self(), sizeof only, &only); // refused in some cpusets: then unpinned
+  }
+  std::array<epoll_event, 64> events;
+  while (true) {
+    run_jobs();
+    if (jobs_.empty() && stopping_.load(std::memory_order_acquire)) {
+      take_inbox();
+      if (jobs_.empty())
+        break;
+      continue;
+    }
+    const int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), jobs_.empty() ? -1 : 0);
+    counters_.rounds.fetch_add(1, std::memory_order_relaxed);
+    for (int i = 0; i < count; ++i) {
+      const auto& event = events[static_cast<std::size_t>(i)];
+      const auto found = handlers_.find(event.data.fd);
+      if (found == handlers_.end())
+        continue; // unwatched by a handler of this very round
+      const auto ready = found->second; // stays alive if it unwatches itself
+      (*ready)(event.events);
+    }
+  }
+  current_reactor = nullptr;
+}
+
+} // namespace nydus

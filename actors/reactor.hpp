@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// A thread with an epoll set that is also a CAF execution unit: actors that are sent messages from it run on it,
+// so a warm request crosses them all without a lock or a wake-up. Ports are pinned to one; router and mounts float.
+#pragma once
+
+#include <caf/execution_unit.hpp>
+#include <caf/resumable.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <unordered_map>
+
+#include "protocol/unique_fd.hpp"
+
+namespace nydus {
+
+/// Runs actors and watches descriptors in one pinned thread.
+///
+/// Threads: exec_later(), stop() and the counters may be used from any thread; watch() and unwatch() before start()
+///   or from the reactor's own thread. Nothing that runs here may block.
+class reactor : public caf::execution_unit {
+public:
+  /// Called with the epoll events that are set, on the reactor's thread.
+  using ready_handler = std::function<void(std::uint32_t events)>;
+
+  /// What the loop has done, written by its thread alone.
+  struct loop_counters {
+    std::atomic<std::uint64_t> rounds{0};     // returns of epoll_wait
+    std::atomic<std::uint64_t> resumptions{0};// actors resumed
+    std::atomic<std::uint64_t> wake_ups{0};   // by other threads
+  };
+
+  /// `cpu`: the processor to stay on; none if negative. Throws std::system_error if the kernel gives no descriptor.
+  reactor(caf::actor_system& system, std::string name, int cpu);
+  /// The thread must have ended: stop() comes first.
+  ~reactor() override;
+
+  /// Calls `ready` whenever `fd` has one of `events`, level-triggered. The reactor does not own `fd`.
+  void watch(int fd, std::uint32_t events, ready_handler ready);
+  void unwatch(int fd);
+
+  /// Queues `job` here; wakes the thread if another one calls.
+  void exec_later(caf::resumable* job) override;
+
+  void start();
+  /// Ends the loop after the jobs that are queued, and waits for the thread.
+  void stop();
+
+  bool is_current() const noexcept { return current() == this; }
+  /// The reactor whose thread this is; null elsewhere.
+  static reactor* current() noexcept;
+
+  const std::string& name() const noexcept { return name_; }
+  const loop_counters& counters() const noexcept { return counters_; }
+
+private:
+  struct inbox_node {
+    caf::resumable* job;
+    inbox_node* next;
+  };
+
+  void run();
+  void take_inbox();
+  void run_jobs();
+  void wake() noexcept;
+
+  std::string name_;
+  int cpu_;
+  unique_fd epoll_;
+  unique_fd wake_;
+  std::unordered_map<int, std::shared_ptr<ready_handler>> handlers_;
+  std::deque<caf::resumable*> jobs_;        // this thread's own queue
+  std::atomic<inbox_node*> inbox_{nullptr}; // from other threads, newest first
+  std::atomic<bool> stopping_{false};
+  loop_counters counters_;
+  std::thread thread_;
+};
+
+} // namespace nydus

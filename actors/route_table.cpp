@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actors/route_table.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <ctime>
+
+namespace nydus {
+
+namespace {
+
+fuse_attr directory_attributes(std::uint64_t node_id) {
+  fuse_attr attributes{};
+  attributes.ino = node_id;
+  attributes.mode = S_IFDIR | 0777;
+  attributes.nlink = 2;
+  attributes.blksize = 4096;
+  attributes.mtime = attributes.atime = attributes.ctime = static_cast<std::uint64_t>(std::time(nullptr));
+  return attributes;
+}
+
+} // namespace
+
+result<std::string> normalize_mountpoint(const std::string& text) {
+  if (text.find('\0') != std::string::npos)
+    return failure{errc::malformed, "mountpoint holds a NUL byte"};
+  std::string normalized;
+  for (const auto& part : split_path(text)) {
+    if (part == ".")
+      continue;
+    if (part == "..")
+      return failure{errc::malformed, "mountpoint '" + text + "' holds '..'"};
+    if (part.size() > 255)
+      return failure{errc::malformed, "mountpoint has a part of " + std::to_string(part.size()) + " bytes; 255 are allowed"};
+    normalized += "/" + part;
+  }
+  return normalized.empty() ? "/" : normalized;
+}
+
+std::vector<std::string> split_path(const std::string& path) {
+  std::vector<std::string> parts;
+  for (std::size_t start = 0; start < path.size();) {
+    const auto end = std::min(path.find('/', start), path.size());
+    if (end > start)
+      parts.push_back(path.substr(start, end - start));
+    start = end + 1;
+  }
+  return parts;
+}
+
+route_table::route_table() { directories_[FUSE_ROOT_ID].attributes = directory_attributes(FUSE_ROOT_ID); }
+
+const route* route_table::find_mount(const std::string& path) const {
+  const auto found = mounts_.find(path);
+  return found == mounts_.end() ? nullptr : &found->second;
+}
+
+const route* route_table::find_mount(std::uint32_t number) const {
+  const auto found = paths_.find(number);
+  return found == paths_.end() ? nullptr : find_mount(found->second);
+}
+
+const pseudo_directory* route_table::find_directory(std::uint64_t node_id) const {
+  const auto found = directories_.find(node_id);
+  return found == directories_.end() ? nullptr : &found->second;
+}
+
+pseudo_directory& route_table::directory_at(const std::vector<std::string>& parts, table_change& change) {
+  std::uint64_t here = FUSE_ROOT_ID;
+  for (const auto& part : parts) {
+    const auto found = directories_[here].entries.find(part);
+    if (found != directories_[here].entries.end()) {
+      here = found->second.attributes.ino;
+      continue;
+    }
+    const auto added = ++last_directory_;
+    directories_[added].attributes = directory_attributes(added);
+    directories_[added].parent = here;
+    directories_[here].entries[part] = {directory_attributes(added), false};
+    change.changed.push_back(here);
+    here = added;
+  }
+  return directories_[here];
+}
+
+result<table_change> route_table::add(const std::string& path, const route& added) {
+  if (mounts_.count(path) != 0)
+    return failure{errc::already_exists, "object or filesystem already exists"};
+  table_change change;
+  auto parts = split_path(path);
+  if (!parts.empty()) {
+    std::string above;
+    for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
+      above += "/" + parts[i];
+      if (mounts_.count(above) != 0)
+        return failure{errc::already_exists, "'" + path + "' lies inside the mount '" + above + "'"};
+    }
+    const auto name = parts.back();
+    parts.pop_back();
+    auto& directory = directory_at(parts, change);
+    if (directory.entries.count(name) != 0)
+      return failure{errc::already_exists, "'" + path + "' is a directory that holds mounts"};
+    directory.entries[name] = {added.root, true};
+    change.changed.push_back(directory.attributes.ino);
+  } else {
+    change.changed.push_back(FUSE_ROOT_ID);
+  }
+  mounts_[path] = added;
+  paths_[added.number] = path;
+  return change;
+}
+
+table_change route_table::replace(const std::string& path, const route& replacement) {
+  table_change change;
+  auto& here = mounts_.at(path);
+  paths_.erase(here.number);
+  here = replacement;
+  paths_[replacement.number] = path;
+  auto parts = split_path(path);
+  if (parts.empty()) {
+    change.changed.push_back(FUSE_ROOT_ID);
+    return change;
+  }
+  const auto name = parts.back();
+  parts.pop_back();
+  auto& directory = directory_at(parts, change);
+  directory.entries[name] = {replacement.root, true};
+  change.gone.push_back({directory.attributes.ino, name});
+  change.changed.push_back(directory.attributes.ino);
+  return change;
+}
+
+table_change route_table::remove(const std::string& path) {
+  table_change change;
+  paths_.erase(mounts_.at(path).number);
+  mounts_.erase(path);
+  auto parts = split_path(path);
+  if (parts.empty())
+    change.changed.push_back(FUSE_ROOT_ID);
+  while (!parts.empty()) { // the mount, then directories that are empty now
+    const auto name = parts.back();
+    parts.pop_back();
+    auto& directory = directory_at(parts, change);
+    const auto entry = directory.entries.find(name);
+    if (!entry->second.is_mount)
+      directories_.erase(entry->second.attributes.ino);
+    directory.entries.erase(entry);
+    change.gone.push_back({directory.attributes.ino, name});
+    change.changed.push_back(directory.attributes.ino);
+    if (!directory.entries.empty())
+      break;
+  }
+  return change;
+}
+
+} // namespace nydus

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which mount a node id belongs to, and the pseudo-directories above the mounts. Made by mount_supervisor, one table per
+// change, and never changed afterwards: routers share it.
+#pragma once
+
+#include <caf/actor.hpp>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "protocol/fuse/abi.hpp"
+#include "protocol/result.hpp"
+
+namespace nydus {
+
+/// A name in a pseudo-directory: another one, or the root of a mount.
+struct pseudo_entry {
+  fuse_attr attributes{}; // ino is the node id
+  bool is_mount = false;
+};
+
+struct pseudo_directory {
+  fuse_attr attributes{};
+  std::uint64_t parent = FUSE_ROOT_ID; // node id
+  std::map<std::string, pseudo_entry> entries;
+};
+
+/// A mount as the routers know it.
+struct route {
+  caf::actor mount;
+  std::uint32_t number = 0;
+  fuse_attr root{}; // ino is the root's node id
+};
+
+/// A kernel cache entry that a change makes wrong.
+struct stale_entry {
+  std::uint64_t parent = 0;
+  std::string name;
+};
+struct table_change {
+  std::vector<stale_entry> gone;
+  std::vector<std::uint64_t> changed; // directories whose listing differs
+};
+
+class route_table {
+public:
+  route_table();
+
+  /// Adds a mount, with the pseudo-directories above it. `path`: from normalize_mountpoint(). already_exists if
+  /// something is there: a mount, or a directory above mounts; or if a mount lies above it.
+  result<table_change> add(const std::string& path, const route& added);
+  /// Puts another mount in the place of one that is there.
+  table_change replace(const std::string& path, const route& replacement);
+  /// Removes a mount and the pseudo-directories that are empty then.
+  table_change remove(const std::string& path);
+
+  const route* find_mount(const std::string& path) const;
+  const route* find_mount(std::uint32_t number) const;
+  const pseudo_directory* find_directory(std::uint64_t node_id) const;
+  /// The mount at "/"; null if there is none.
+  const route* root_mount() const { return find_mount(std::string{"/"}); }
+
+private:
+  pseudo_directory& directory_at(const std::vector<std::string>& parts, table_change& change);
+
+  std::map<std::string, route> mounts_; // by path
+  std::unordered_map<std::uint32_t, std::string> paths_;
+  std::unordered_map<std::uint64_t, pseudo_directory> directories_; // by node id
+  std::uint64_t last_directory_ = FUSE_ROOT_ID;
+};
+
+using routes = std::shared_ptr<const route_table>;
+
+/// "/a/b" of "a//b/." and the like. malformed for "..", NUL, parts over 255 bytes.
+result<std::string> normalize_mountpoint(const std::string& text);
+/// The parts between the slashes.
+std::vector<std::string> split_path(const std::string& normalized);
+
+} // namespace nydus

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Takes HTTP requests to the mounts and brings the answers back: the route table of the API. An actor, so that a slow
+// mount holds up no other call.
+#pragma once
+
+#include <caf/actor.hpp>
+#include <caf/actor_system.hpp>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "api/daemon_state.hpp"
+#include "api/http_server.hpp"
+#include "api/json_text.hpp"
+
+namespace nydus {
+
+struct api_parts {
+  caf::actor supervisor;
+  std::vector<caf::actor> ports; // asked for requests in flight
+  std::string id;
+  std::string supervisor_path;
+  std::string default_config; // text of --config, for mounts that bring none
+  daemon_state state = daemon_state::running;
+  std::function<bool(const std::string& level)> set_log_level; // false: no such level
+  std::function<void()> exit;                                  // ends the process and leaves the mount
+};
+
+/// One HTTP request and the duty to answer it.
+struct http_call {
+  http_request request;
+  std::shared_ptr<http_responder> responder;
+};
+
+/// http_call
+caf::actor spawn_api_front(caf::actor_system& system, api_parts parts);
+
+/// Every method and path that is served, as "GET /api/v1/daemon".
+std::vector<std::string> served_routes();
+
+} // namespace nydus

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/json_text.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+
+#include "api/version.hpp"
+
+namespace nydus {
+
+namespace {
+
+using json = nlohmann::ordered_json;
+
+std::string text_of(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
+
+template <class Counters>
+json list_of(const Counters& counters) {
+  auto list = json::array();
+  for (const auto& one : counters)
+    list.push_back(std::uint64_t{one});
+  return list;
+}
+
+json prefetch_json(const prefetch_config& prefetch) {
+  return {{"enable", prefetch.enabled},           {"threads", prefetch.threads},
+          {"batch_size", prefetch.batch_size},    {"bandwidth_limit", prefetch.bandwidth_limit},
+          {"prefetch_all", prefetch.everything},  {"stream_prefetch", prefetch.stream}};
+}
+
+/// The present (v2) form, whatever form it came in.
+json settings_json(const mount_settings& settings) {
+  json localfs = nullptr;
+  if (settings.backend.kind == "localfs")
+    localfs = {{"blob_file", settings.backend.localfs.blob_file},
+               {"dir", settings.backend.localfs.directory},
+               {"alt_dirs", settings.backend.localfs.other_directories}};
+  const bool has_files = settings.cache.kind == cache_config::placement::files;
+  json files = nullptr;
+  if (has_files)
+    files = {{"work_dir", settings.cache.work_directory},
+             {"disable_indexed_map", settings.cache.disable_chunk_map},
+             {"enable_encryption", false},
+             {"enable_convergent_encryption", false},
+             {"encryption_key", ""}};
+  return {{"version", 2},
+          {"id", settings.id},
+          {"backend",
+           {{"type", settings.backend.kind},
+            {"localdisk", nullptr},
+            {"localfs", localfs},
+            {"oss", nullptr},
+            {"s3", nullptr},
+            {"registry", nullptr},
+            {"http-proxy", nullptr}}},
+          {"external_backends", json::array()},
+          {"cache",
+           {{"type", has_files ? "blobcache" : "dummycache"},
+            {"compressed", settings.cache.keep_compressed},
+            {"validate", settings.cache.recheck_cached},
+            {"prefetch", prefetch_json(settings.cache_prefetch)},
+            {"filecache", files},
+            {"fscache", nullptr}}},
+          {"rafs",
+           {{"mode", settings.mode},
+            {"batch_size", settings.batch_size},
+            {"validate", settings.digest_validate},
+            {"enable_xattr", settings.enable_xattr},
+            {"iostats_files", settings.iostats_files},
+            {"access_pattern", settings.access_pattern},
+            {"latest_read_files", settings.latest_read_files},
+            {"prefetch", prefetch_json(settings.rafs_prefetch)}}},
+          {"overlay", nullptr}};
+}
+
+std::string time_text(std::chrono::system_clock::time_point when) {
+  const auto since = when.time_since_epoch();
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since);
+  const auto nanos = std::chrono::duration_cast<std::chrono::nanoseconds>(since - seconds).count();
+  const std::time_t clock = seconds.count();
+  std::tm parts{};
+  ::gmtime_r(&clock, &parts);
+  std::array<char, 64> text{};
+  const auto size = std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S", &parts);
+  auto fraction = std::to_string(nanos);
+  fraction.insert(0, 9 - std::min<std::size_t>(fraction.size(), 9), '0');
+  return std::string{text.data(), size} + "." + fraction + " +00:00:00";
+}
+
+json file_json(const file_counters& file) {
+  auto hits = json::array();
+  for (std::size_t i = 0; i < file_operation_count; ++i)
+    hits.push_back(i == static_cast<std::size_t>(file_operation::read) ? file.reads : 0);
+  return {{"total_fops", file.operations},
+          {"data_read", file.data_read},
+          {"block_count_read", list_of(file.read_sizes)},
+          {"fop_hits", hits},
+          {"fop_errors", std::vector<std::uint64_t>(file_operation_count, 0)}};
+}
+
+} // namespace
+
+std::string error_text(const std::string& message) { return text_of({{"code", "UNDEFINED"}, {"message", message}}); }
+
+std::string daemon_text(const daemon_facts& facts, const mount_list* mounts) {
+  const auto& made = version();
+  const auto or_null = [](const std::string& text) { return text.empty() ? json(nullptr) : json(text); };
+  json collection = nullptr;
+  if (mounts != nullptr) {
+    collection = json::object();
+    for (const auto& mount : mounts->mounts)
+      collection[mount->mountpoint] = {{"backend_type", "Rafs"},
+                                       {"mountpoint", mount->mountpoint},
+                                       {"mounted_time", time_text(mount->mounted_at)},
+                                       {"config", settings_json(*mount->settings)}};
+  }
+  return text_of({{"version",
+                   {{"package_ver", made.package},
+                    {"git_commit", made.commit},
+                    {"build_time", made.built_at},
+                    {"profile", made.profile},
+                    {"rustc", made.compiler}}},
+                  {"id", or_null(facts.id)},
+                  {"supervisor", or_null(facts.supervisor)},
+                  {"state", facts.state},
+                  {"backend_collection", collection}});
+}
+
+std::string superblock_text(const mount_record& mount) {
+  auto fields = json::object();
+  const auto& shown = mount.contents->description();
+  for (const auto& [name, value] : shown.superblock_fields)
+    fields[name] = value;
+  fields["batch_size"] = mount.settings->batch_size;
+  fields["flags"] = shown.flags;
+  const json for_ever = {{"secs", std::uint64_t{1} << 32}, {"nanos", 0}};
+  fields["attr_timeout"] = for_ever;
+  fields["entry_timeout"] = for_ever;
+  fields["is_chunk_dict"] = false;
+  return text_of(fields);
+}
+
+std::string fs_metrics_text(const mount_record& mount) {
+  const auto& counters = *mount.counters;
+  const auto& settings = *mount.settings;
+  return text_of({{"files_account_enabled", settings.iostats_files},
+                  {"access_pattern_enabled", settings.access_pattern},
+                  {"record_latest_read_files_enabled", settings.latest_read_files},
+                  {"measure_latency", true},
+                  {"id", mount.mountpoint},
+                  {"nr_opens", std::uint64_t{counters.opens}},
+                  {"data_read", std::uint64_t{counters.data_read}},
+                  {"block_count_read", list_of(counters.read_sizes)},
+                  {"fop_hits", list_of(counters.hits)},
+                  {"fop_errors", list_of(counters.errors)},
+                  {"fop_cumulative_latency_total", list_of(counters.latency_total)},
+                  {"read_latency_dist", list_of(counters.read_latencies)}});
+}
+
+std::string file_metrics_text(const file_counter_list& files) {
+  auto all = json::object();
+  for (const auto& file : files.files)
+    all[std::to_string(file.inode)] = file_json(file);
+  return text_of(all);
+}
+
+std::string latest_files_text(const file_counter_list& files) {
+  auto all = json::array();
+  for (const auto inode : files.latest)
+    all.push_back(json::array({inode}));
+  return text_of(all);
+}
+
+std::string pattern_text(const file_counter_list& files) {
+  auto all = json::array();
+  for (const auto& file : files.files)
+    if (file.reads > 0)
+      all.push_back({{"ino", file.inode},
+                     {"nr_read", file.reads},
+                     {"first_access_time_secs", file.first_access_seconds},
+                     {"first_access_time_nanos", file.first_access_nanoseconds}});
+  return text_of(all);
+}
+
+std::string backend_metrics_text(const mount_record& mount) {
+  const auto& counters = *mount.backend;
+  auto by_size = json::array();
+  for (const auto& latencies : counters.latencies_by_size)
+    by_size.push_back(list_of(latencies));
+  return text_of({{"backend_type", mount.settings->backend.kind},
+                  {"read_count", std::uint64_t{counters.reads}},
+                  {"read_errors", std::uint64_t{counters.errors}},
+                  {"read_amount_total", std::uint64_t{counters.bytes}},
+                  {"read_cumulative_latency_millis_total", std::uint64_t{counters.latency_total}},
+                  {"read_cumulative_latency_millis_dist", list_of(counters.latencies)},
+                  {"read_count_block_size_dist", list_of(counters.sizes)},
+                  {"read_latency_sizes_dist", by_size}});
+}
+
+std::string cache_metrics_text(const mount_record& mount) {
+  const auto& counters = *mount.cache;
+  const auto& cache = mount.settings->cache;
+  const bool has_files = cache.kind == cache_config::placement::files;
+  auto files = json::array();
+  std::uint64_t chunks = 0;
+  for (const auto& blob : mount.contents->blobs()) {
+    chunks += blob.chunk_count;
+    if (has_files)
+      files.push_back(blob.id + (cache.keep_compressed ? ".blob.raw" : ".blob.data"));
+  }
+  const auto present = std::uint64_t{counters.chunks_present};
+  return text_of({{"underlying_files", files},
+                  {"store_path", has_files ? cache.work_directory : ""},
+                  {"partial_hits", std::uint64_t{counters.partial_hits}},
+                  {"whole_hits", std::uint64_t{counters.whole_hits}},
+                  {"total", std::uint64_t{counters.reads}},
+                  {"entries_count", present},
+                  {"prefetch_data_amount", std::uint64_t{counters.prefetched_bytes}},
+                  {"prefetch_requests_count", std::uint64_t{counters.prefetch_requests}},
+                  {"prefetch_workers", std::uint64_t{counters.prefetch_workers}},
+                  {"prefetch_unmerged_chunks", std::uint64_t{counters.prefetch_chunks}},
+                  {"prefetch_cumulative_time_millis", std::uint64_t{counters.prefetch_millis}},
+                  {"prefetch_begin_time_secs", std::uint64_t{counters.prefetch_began} / 1000},
+                  {"prefetch_begin_time_millis", std::uint64_t{counters.prefetch_began} % 1000},
+                  {"prefetch_end_time_secs", std::uint64_t{counters.prefetch_ended} / 1000},
+                  {"prefetch_end_time_millis", std::uint64_t{counters.prefetch_ended} % 1000},
+                  {"buffered_backend_size", std::uint64_t{counters.buffered_bytes}},
+                  {"data_all_ready", chunks != 0 && present >= chunks}});
+}
+
+std::string text_map_text(const std::map<std::string, std::string>& texts) {
+  auto all = json::object();
+  for (const auto& [key, text] : texts)
+    all[key] = text;
+  return text_of(all);
+}
+
+std::string inflight_text(const inflight_list& list) {
+  auto all = json::array();
+  for (const auto& one : list.requests)
+    all.push_back({{"inode", one.inode},
+                   {"opcode", one.opcode},
+                   {"unique", one.unique},
+                   {"timestamp_secs", one.since_seconds}});
+  return text_of(all);
+}
+
+} // namespace nydus

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// A file's bytes as memory, read-only and shared: pages come when they are touched and belong to the page cache.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "protocol/result.hpp"
+
+namespace nydus {
+
+/// Threads: any. The file may be replaced or cut short while mapped: bytes that are gone read as zeros.
+class mapped_file {
+public:
+  /// Failures: not_found, unavailable, malformed (no regular file, or empty).
+  static result<std::unique_ptr<mapped_file>> open(const std::string& path);
+  ~mapped_file();
+
+  std::span<const std::byte> bytes() const noexcept { return {static_cast<const std::byte*>(start_), size_}; }
+
+private:
+  mapped_file() = default;
+  void* start_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+} // namespace nydus
