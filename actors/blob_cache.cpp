@@ -49,9 +49,9 @@ public:
 
   caf::behavior make_behavior() override {
     return {
-      [this](const need_chunks& asked) { need(asked); },
-      [this](const prefetch_chunks& asked) { prefetch(asked); },
-      [this](run_read& outcome) { settle(outcome); },
+        [this](const need_chunks& asked) { need(asked); },
+        [this](const prefetch_chunks& asked) { prefetch(asked); },
+        [this](run_read& outcome) { settle(outcome); },
     };
   }
 
@@ -71,7 +71,9 @@ private:
     std::shared_ptr<prefetch_job> job; // null: somebody waits for it
   };
 
-  bool is_servable(const chunk& wanted) const noexcept { return parts_->files && parts_->files->is_servable(wanted); }
+  bool is_servable(const chunk& wanted) const noexcept {
+    return parts_->files && parts_->files->is_servable(wanted);
+  }
 
   /// Nobody waits for it, so it is fetched only if the cache will keep it.
   bool is_worth_fetching(const chunk& next) const noexcept {
@@ -194,12 +196,14 @@ private:
       send(job->asker, job->total);
   }
 
-  void answer(waiter& outcome) { send(outcome.asker, chunks_ready{outcome.ticket, std::move(outcome.settled)}); }
+  void answer(waiter& outcome) {
+    send(outcome.asker, chunks_ready{outcome.ticket, std::move(outcome.settled)});
+  }
 
   std::shared_ptr<const blob_cache_parts> parts_;
   std::unordered_map<std::uint64_t, chunk_in_flight> in_flight_; // by compressed offset
-  std::deque<queued_run> waiting_;     // readers wait for these
-  std::deque<queued_run> prefetching_; // nobody does
+  std::deque<queued_run> waiting_;                               // readers wait for these
+  std::deque<queued_run> prefetching_;                           // nobody does
   std::vector<caf::actor> readers_;
   std::vector<caf::actor> idle_;
   std::unordered_map<caf::actor_id, std::shared_ptr<prefetch_job>> jobs_; // by the reader that works on it

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The cache of one blob, shared by the mounts that use it: one fetch per chunk however many ask, readers before
-// prefetch. Neighbours: rafs_mount asks; blob_reader reads, decodes and stores.
+// The cache of one blob, shared by the mounts that use it: one fetch per chunk however many ask, readers
+// before prefetch. Neighbours: rafs_mount asks; blob_reader reads, decodes and stores.
 #pragma once
 
 #include <caf/actor.hpp>

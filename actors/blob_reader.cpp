@@ -19,8 +19,10 @@ using parts_handle = std::shared_ptr<const blob_cache_parts>;
 result<owned_bytes> read_stored(const blob_cache_parts& parts, const planned_read& run) {
   const auto begin = std::chrono::steady_clock::now();
   result<owned_bytes> stored = failure{errc::abandoned, "the backend gave no answer"};
-  parts.backend->read({parts.source.id, run.offset, run.size}, [&](result<owned_bytes> outcome) { stored = std::move(outcome); });
-  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
+  parts.backend->read({parts.source.id, run.offset, run.size},
+                      [&](result<owned_bytes> outcome) { stored = std::move(outcome); });
+  const auto took =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
   const auto millis = static_cast<std::uint64_t>(took.count());
   auto& seen = *parts.backend_seen;
   if (!stored) {
@@ -58,13 +60,15 @@ settled_chunk settle(const blob_cache_parts& parts, const chunk& wanted, std::sp
     if (kept && !parts.files->keeps_compressed())
       return settled;
     if (!kept && kept.error().code != errc::not_supported)
-      log_line(log_level::warning, "the cache cannot keep a chunk, it is served uncached: " + kept.error().detail);
+      log_line(log_level::warning,
+               "the cache cannot keep a chunk, it is served uncached: " + kept.error().detail);
   }
   settled.bytes = std::move(plain);
   return settled;
 }
 
-/// A chunk that the cache file holds and that has to be decoded (compressed cache) or checked again before it is served.
+/// A chunk that the cache file holds and that has to be decoded (compressed cache) or checked again before it
+/// is served.
 std::optional<settled_chunk> settle_kept(const blob_cache_parts& parts, const chunk& wanted) {
   if (!parts.files || !parts.files->is_kept(wanted))
     return std::nullopt;
@@ -101,7 +105,8 @@ run_read carry_out(const blob_cache_parts& parts, const planned_read& run) {
       }
       const auto offset = static_cast<std::size_t>(wanted.compressed_offset - part.offset);
       const auto size = static_cast<std::size_t>(stored_size(wanted, parts.source));
-      done.chunks.push_back(settle(parts, wanted, std::as_const(*stored).span().subspan(offset, size), false));
+      done.chunks.push_back(
+          settle(parts, wanted, std::as_const(*stored).span().subspan(offset, size), false));
     }
     if (stored)
       done.bytes += part.size;
@@ -114,12 +119,12 @@ run_read carry_out(const blob_cache_parts& parts, const planned_read& run) {
 caf::actor spawn_blob_reader(caf::actor_system& system, parts_handle parts) {
   return system.spawn<caf::detached>([parts](caf::event_based_actor* self) -> caf::behavior {
     return {
-      [=](const read_run& asked) {
-        auto done = carry_out(*parts, asked.run);
-        done.reader = caf::actor_cast<caf::actor>(self);
-        done.is_prefetch = asked.is_prefetch;
-        self->send(asked.cache, std::move(done));
-      },
+        [=](const read_run& asked) {
+          auto done = carry_out(*parts, asked.run);
+          done.reader = caf::actor_cast<caf::actor>(self);
+          done.is_prefetch = asked.is_prefetch;
+          self->send(asked.cache, std::move(done));
+        },
     };
   });
 }

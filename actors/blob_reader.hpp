@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A thread that reads runs of one blob from its backend, decodes, checks and stores their chunks. A backend that hangs
-// holds readers of its own blobs alone. Neighbours: blob_cache sends it runs, one at a time.
+// A thread that reads runs of one blob from its backend, decodes, checks and stores their chunks. A backend
+// that hangs holds readers of its own blobs alone. Neighbours: blob_cache sends it runs, one at a time.
 #pragma once
 
 #include <caf/actor.hpp>

@@ -16,7 +16,8 @@
 namespace nydus {
 
 /// Asks a blob_cache for chunks that the asker did not find present. Answer: chunks_ready, once, when all of
-/// `wanted` are settled (none: no answer). `ahead` are chunks that may be fetched along the way; nobody waits for them.
+/// `wanted` are settled (none: no answer). `ahead` are chunks that may be fetched along the way; nobody waits
+/// for them.
 struct need_chunks {
   caf::actor asker;
   std::uint64_t ticket = 0; // echoed

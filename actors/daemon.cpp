@@ -31,7 +31,8 @@ constexpr std::chrono::milliseconds patience{300};
 
 struct quiet_config : caf::actor_system_config {
   quiet_config() {
-    set("scheduler.policy", caf::atom("sharing")); // the other one's idle workers sleep up to 10 ms before they look
+    set("scheduler.policy",
+        caf::atom("sharing")); // the other one's idle workers sleep up to 10 ms before they look
   }
 };
 
@@ -52,24 +53,30 @@ std::vector<int> usable_cpus() {
 
 struct daemon::state {
   quiet_config config;
-  // Released and not destroyed by stop(): its end would wait for threads that hang in a dead backend.
   std::unique_ptr<caf::actor_system> system;
   std::vector<std::unique_ptr<reactor>> reactors;
   std::vector<caf::actor> routers;
   caf::actor supervisor;
   std::vector<caf::actor> ports;
   std::optional<fuse::device> session;
-  bool is_stopped = false;
 };
 
 daemon::daemon() : state_(std::make_unique<state>()) {}
 
-daemon::~daemon() { stop(); }
+daemon::~daemon() {
+  stop();
+}
 
-caf::actor_system& daemon::system() noexcept { return *state_->system; }
-const caf::actor& daemon::supervisor() const noexcept { return state_->supervisor; }
+caf::actor_system& daemon::system() noexcept {
+  return *state_->system;
+}
+const caf::actor& daemon::supervisor() const noexcept {
+  return state_->supervisor;
+}
 
-const std::vector<caf::actor>& daemon::ports() const noexcept { return state_->ports; }
+const std::vector<caf::actor>& daemon::ports() const noexcept {
+  return state_->ports;
+}
 
 result<std::unique_ptr<daemon>> daemon::start(const daemon_parts& parts) {
   std::unique_ptr<daemon> started{new daemon};
@@ -80,7 +87,7 @@ result<std::unique_ptr<daemon>> daemon::start(const daemon_parts& parts) {
   try {
     for (std::size_t i = 0; i < count; ++i)
       parts_of.reactors.push_back(
-        std::make_unique<reactor>(*parts_of.system, "reactor-" + std::to_string(i), cpus[i]));
+          std::make_unique<reactor>(*parts_of.system, "reactor-" + std::to_string(i), cpus[i]));
   } catch (const std::system_error& why) {
     return failure{errc::unavailable, why.what()};
   }
@@ -96,7 +103,7 @@ result<void> daemon::mount(const mount_image& wanted) {
   result<void> outcome;
   caf::scoped_actor self{*state_->system};
   self->request(state_->supervisor, caf::infinite, wanted)
-    .receive([](const mount_changed&) {}, [&](const caf::error& why) { outcome = to_failure(why); });
+      .receive([](const mount_changed&) {}, [&](const caf::error& why) { outcome = to_failure(why); });
   return outcome;
 }
 
@@ -128,21 +135,22 @@ result<void> daemon::serve_fuse(const std::string& mountpoint, std::function<voi
 }
 
 void daemon::stop(bool keep_mount) {
-  auto& all = *state_;
-  if (all.is_stopped || !all.system)
+  if (!state_ || !state_->system)
     return;
-  all.is_stopped = true;
+  auto& all = *state_;
   if (all.session && !keep_mount)
     all.session->unmount();
   {
     caf::scoped_actor self{*all.system};
     for (const auto& port : all.ports)
-      self->request(port, patience, close_port{}).receive([](const port_closed&) {}, [](const caf::error&) {});
+      self->request(port, patience, close_port{})
+          .receive([](const port_closed&) {}, [](const caf::error&) {});
     self->send_exit(all.supervisor, caf::exit_reason::user_shutdown);
     self->wait_for(all.supervisor);
     // A round trip behind the mounts' last answers, so that they are written before the ports end.
     for (const auto& port : all.ports)
-      self->request(port, patience, list_inflight{}).receive([](const inflight_list&) {}, [](const caf::error&) {});
+      self->request(port, patience, list_inflight{})
+          .receive([](const inflight_list&) {}, [](const caf::error&) {});
     for (const auto& port : all.ports)
       self->send_exit(port, caf::exit_reason::user_shutdown);
     for (const auto& router : all.routers)
@@ -153,10 +161,8 @@ void daemon::stop(bool keep_mount) {
   all.ports.clear();
   all.routers.clear();
   all.supervisor = nullptr;
-  // A reader that hangs in a dead backend never ends, and neither would the actor system that waits for it.
-  (void) all.system.release();
-  for (auto& one : all.reactors)
-    (void) one.release();
+  // A reader that hangs in a dead backend never ends, and the actor system would wait for it: all of this is
+  // left to the end of the process, which is next.
   (void) state_.release();
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The whole of what runs: actor system, reactors, routers, supervisor and the /dev/fuse session, and the order in which
-// they start and stop.
+// The whole of what runs: actor system, reactors, routers, supervisor and the /dev/fuse session, and the
+// order in which they start and stop.
 #pragma once
 
 #include <caf/actor.hpp>
@@ -41,8 +41,8 @@ public:
   /// Mounts an image and waits until it can be reached.
   result<void> mount(const mount_image& wanted);
 
-  /// Mounts FUSE on an existing directory and serves it. `session_ended` is called once, from a reactor, when the kernel
-  /// ends the session (someone unmounted it).
+  /// Mounts FUSE on an existing directory and serves it. `session_ended` is called once, from a reactor, when
+  /// the kernel ends the session (someone unmounted it).
   result<void> serve_fuse(const std::string& mountpoint, std::function<void()> session_ended);
 
   /// Unmounts and stops, in this order:

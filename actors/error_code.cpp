@@ -2,9 +2,9 @@
 #include "actors/error_code.hpp"
 
 #include <caf/atom.hpp>
+#include <caf/deep_to_string.hpp>
 #include <caf/message.hpp>
 #include <caf/sec.hpp>
-#include <caf/deep_to_string.hpp>
 
 namespace nydus {
 
@@ -19,8 +19,8 @@ caf::error to_error(const failure& why) {
 failure to_failure(const caf::error& error) {
   if (error.category() == category) {
     auto detail = error.context().size() == 1 && error.context().match_elements<std::string>()
-                    ? error.context().get_as<std::string>(0)
-                    : std::string{};
+                      ? error.context().get_as<std::string>(0)
+                      : std::string{};
     return {static_cast<errc>(error.code()), std::move(detail)};
   }
   if (error == caf::sec::request_timeout)

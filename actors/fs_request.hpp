@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a port asks of router and mounts, and what it gets back. Nothing here knows which transport the port serves.
+// What a port asks of router and mounts, and what it gets back. Nothing here knows which transport the port
+// serves.
 #pragma once
 
 #include <caf/actor.hpp>
@@ -74,6 +75,8 @@ constexpr std::uint64_t make_node_id(std::uint32_t mount_number, std::uint64_t i
 constexpr std::uint32_t mount_of(std::uint64_t node_id) noexcept {
   return static_cast<std::uint32_t>(node_id >> inode_bits);
 }
-constexpr std::uint64_t inode_of(std::uint64_t node_id) noexcept { return node_id & highest_inode_bits; }
+constexpr std::uint64_t inode_of(std::uint64_t node_id) noexcept {
+  return node_id & highest_inode_bits;
+}
 
 } // namespace nydus

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tells the kernel which names and listings are stale. In a thread of its own: the kernel takes directory locks that a
-// request to us may hold, so a reactor must not do it.
+// Tells the kernel which names and listings are stale. In a thread of its own: the kernel takes directory
+// locks that a request to us may hold, so a reactor must not do it.
 #pragma once
 
 #include <caf/actor.hpp>

@@ -24,9 +24,9 @@ constexpr int requests_per_turn = 16;
 constexpr std::size_t most_extents = 64; // of one answer; more are gathered by page_reader
 
 std::uint64_t now_seconds() noexcept {
-  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(
-                                      std::chrono::system_clock::now().time_since_epoch())
-                                      .count());
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count());
 }
 
 class fuse_port : public pinned_actor {
@@ -40,14 +40,14 @@ public:
   caf::behavior make_behavior() override {
     home().watch(parts_.fd.get(), EPOLLIN, [this](std::uint32_t) { take_requests(); });
     return {
-      [this](const fs_reply& reply) { finish(reply); },
-      [this](const interrupt_request& wanted) { interrupt(wanted.unique); },
-      [this](const know_siblings& known) { siblings_ = known.ports; },
-      [this](const list_inflight&) { return inflight(); },
-      [this](const close_port&) {
-        close();
-        return port_closed{};
-      },
+        [this](const fs_reply& reply) { finish(reply); },
+        [this](const interrupt_request& wanted) { interrupt(wanted.unique); },
+        [this](const know_siblings& known) { siblings_ = known.ports; },
+        [this](const list_inflight&) { return inflight(); },
+        [this](const close_port&) {
+          close();
+          return port_closed{};
+        },
     };
   }
 
@@ -102,10 +102,12 @@ private:
       return;
     const auto number = take_slot(asked);
     fs_request request{std::move(asked), caf::actor_cast<caf::actor>(this), number};
-    parts_.router->enqueue(caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, std::move(request)), &home());
+    parts_.router->enqueue(caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, std::move(request)),
+                           &home());
   }
 
-  /// Answers what concerns the session and no inode. Refused calls are ones that the kernel then stops making.
+  /// Answers what concerns the session and no inode. Refused calls are ones that the kernel then stops
+  /// making.
   bool answer_here(const fuse::request& asked) {
     if (fuse::is_modifying(asked.opcode))
       return write_reply(asked.unique, EROFS, {});
@@ -118,14 +120,20 @@ private:
     case FUSE_GETXATTR:
     case FUSE_LISTXATTR:
     case FUSE_READDIR:
-    case FUSE_READDIRPLUS: return false;
-    case FUSE_OPEN: return answer_open(asked, FUSE_NO_OPEN_SUPPORT, FOPEN_KEEP_CACHE);
-    case FUSE_OPENDIR: return answer_open(asked, FUSE_NO_OPENDIR_SUPPORT, FOPEN_KEEP_CACHE | FOPEN_CACHE_DIR);
+    case FUSE_READDIRPLUS:
+      return false;
+    case FUSE_OPEN:
+      return answer_open(asked, FUSE_NO_OPEN_SUPPORT, FOPEN_KEEP_CACHE);
+    case FUSE_OPENDIR:
+      return answer_open(asked, FUSE_NO_OPENDIR_SUPPORT, FOPEN_KEEP_CACHE | FOPEN_CACHE_DIR);
     case FUSE_RELEASE:
     case FUSE_RELEASEDIR:
-    case FUSE_DESTROY: return write_reply(asked.unique, 0, {});
-    case FUSE_IOCTL: return write_reply(asked.unique, ENOTTY, {});
-    default: return write_reply(asked.unique, ENOSYS, {});
+    case FUSE_DESTROY:
+      return write_reply(asked.unique, 0, {});
+    case FUSE_IOCTL:
+      return write_reply(asked.unique, ENOTTY, {});
+    default:
+      return write_reply(asked.unique, ENOSYS, {});
     }
   }
 
@@ -229,7 +237,8 @@ private:
     header.len = static_cast<std::uint32_t>(sizeof header + body.size());
     header.error = -error;
     header.unique = unique;
-    std::array<iovec, 2> parts{{{&header, sizeof header}, {const_cast<std::byte*>(body.data()), body.size()}}};
+    std::array<iovec, 2> parts{
+        {{&header, sizeof header}, {const_cast<std::byte*>(body.data()), body.size()}}};
     write_parts(parts.data(), body.empty() ? 1 : 2);
     return true;
   }

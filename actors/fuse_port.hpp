@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The port of one reactor to /dev/fuse: reads requests, hands them to the router, and moves the bytes of the answers.
+// The port of one reactor to /dev/fuse: reads requests, hands them to the router, and moves the bytes of the
+// answers.
 #pragma once
 
 #include <caf/actor.hpp>

@@ -40,13 +40,13 @@ result<opened_image> open(const mount_image& wanted) {
 caf::actor spawn_image_opener(caf::actor_system& system) {
   return system.spawn([](caf::event_based_actor* self) -> caf::behavior {
     return {
-      [self](const open_mount& asked) -> caf::result<opened_image> {
-        self->quit();
-        auto opened = open(asked.wanted);
-        if (!opened)
-          return to_error(opened.error());
-        return std::move(*opened);
-      },
+        [self](const open_mount& asked) -> caf::result<opened_image> {
+          self->quit();
+          auto opened = open(asked.wanted);
+          if (!opened)
+            return to_error(opened.error());
+          return std::move(*opened);
+        },
     };
   });
 }

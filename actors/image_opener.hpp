@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opens an image and the cache files of its blobs: file work that neither a reactor nor the supervisor may wait for.
+// Opens an image and the cache files of its blobs: file work that neither a reactor nor the supervisor may
+// wait for.
 #pragma once
 
 #include <caf/actor.hpp>

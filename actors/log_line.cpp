@@ -14,6 +14,8 @@ void log_line(log_level level, std::string_view line) noexcept {
     writer(level, line);
 }
 
-void set_log_writer(log_writer writer) noexcept { current_writer.store(writer, std::memory_order_release); }
+void set_log_writer(log_writer writer) noexcept {
+  current_writer.store(writer, std::memory_order_release);
+}
 
 } // namespace nydus

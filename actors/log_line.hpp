@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the layers below api/ say something to the operator. main() gives it the program's log; until then, and in
-// tests, lines go nowhere.
+// Where the layers below api/ say something to the operator. main() gives it the program's log; until then,
+// and in tests, lines go nowhere.
 #pragma once
 
 #include <cstdint>

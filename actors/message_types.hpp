@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Registers every message struct with CAF. "Unsafe" is CAF's word for types that cannot leave the process: ours never do.
+// Registers every message struct with CAF. "Unsafe" is CAF's word for types that cannot leave the process:
+// ours never do.
 #pragma once
 
 #include <caf/allowed_unsafe_message_type.hpp>

@@ -15,12 +15,14 @@ std::size_t first_at_least(const std::array<std::uint64_t, Size>& bounds, std::u
 } // namespace
 
 std::size_t size_bucket(std::uint64_t bytes) noexcept {
-  static constexpr std::array<std::uint64_t, 7> below{1 << 10, 4 << 10, 16 << 10, 64 << 10, 128 << 10, 512 << 10, 1 << 20};
+  static constexpr std::array<std::uint64_t, 7> below{1 << 10,   4 << 10,   16 << 10, 64 << 10,
+                                                      128 << 10, 512 << 10, 1 << 20};
   return static_cast<std::size_t>(std::upper_bound(below.begin(), below.end(), bytes) - below.begin());
 }
 
 std::size_t read_latency_bucket(std::uint64_t microseconds) noexcept {
-  static constexpr std::array<std::uint64_t, 7> up_to{200, 1000, 20'000, 50'000, 500'000, 1'000'000, 2'000'000};
+  static constexpr std::array<std::uint64_t, 7> up_to{200,     1000,      20'000,   50'000,
+                                                      500'000, 1'000'000, 2'000'000};
   return first_at_least(up_to, microseconds);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Monotonic counters of mounts, caches and backends: written where the work is done, read by anyone (contract 7.6).
+// Monotonic counters of mounts, caches and backends: written where the work is done, read by anyone
+// (contract 7.6).
 #pragma once
 
 #include <array>
@@ -18,8 +19,21 @@ inline void add(counter& total, std::uint64_t amount = 1) noexcept {
 
 /// Index order of fop_hits in the API's JSON.
 enum class file_operation : std::uint8_t {
-  getattr, readlink, open, release, read, statfs, getxattr, listxattr,
-  opendir, lookup, readdir, readdirplus, access, forget, batch_forget,
+  getattr,
+  readlink,
+  open,
+  release,
+  read,
+  statfs,
+  getxattr,
+  listxattr,
+  opendir,
+  lookup,
+  readdir,
+  readdirplus,
+  access,
+  forget,
+  batch_forget,
 };
 constexpr std::size_t file_operation_count = 15;
 
@@ -57,12 +71,12 @@ struct cache_counters {
   counter chunks_present{0};
   counter prefetched_bytes{0};
   counter prefetch_requests{0};
-  counter prefetch_chunks{0};   // before merging
+  counter prefetch_chunks{0}; // before merging
   counter prefetch_millis{0};
-  counter prefetch_began{0};    // milliseconds since 1970; 0: never
+  counter prefetch_began{0}; // milliseconds since 1970; 0: never
   counter prefetch_ended{0};
   counter prefetch_workers{0};
-  counter buffered_bytes{0};    // fetched and not yet written
+  counter buffered_bytes{0}; // fetched and not yet written
 };
 
 } // namespace nydus

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the API asks of mount_supervisor, and its answers. Named structs; payloads are shared and never change.
+// What the API asks of mount_supervisor, and its answers. Named structs; payloads are shared and never
+// change.
 #pragma once
 
 #include <chrono>
@@ -15,11 +16,13 @@
 namespace nydus {
 
 /// Mounts an image as a pseudo-mount. The answer comes once the kernel or guest can see it.
-/// Answer: mount_changed. Errors: already_exists (another image is there; the very same request again succeeds),
+/// Answer: mount_changed. Errors: already_exists (another image is there; the very same request again
+/// succeeds),
 ///   malformed (mountpoint), not_found, corrupt, not_supported.
 struct mount_image {
-  std::string mountpoint; // absolute; a missing leading '/' is added, empty and "." parts dropped, ".." refused
-  std::string source;     // path of the bootstrap
+  std::string
+      mountpoint;     // absolute; a missing leading '/' is added, empty and "." parts dropped, ".." refused
+  std::string source; // path of the bootstrap
   std::shared_ptr<const mount_settings> settings;
   std::vector<std::string> prefetch_files; // absolute paths within the image; "/": everything
 };

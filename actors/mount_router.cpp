@@ -23,11 +23,11 @@ public:
 
   caf::behavior make_behavior() override {
     return {
-      [this](fs_request& request) { direct(request); },
-      [this](const take_routes& change) {
-        table_ = change.table;
-        return routes_taken{};
-      },
+        [this](fs_request& request) { direct(request); },
+        [this](const take_routes& change) {
+          table_ = change.table;
+          return routes_taken{};
+        },
     };
   }
 
@@ -49,24 +49,31 @@ private:
 
   void serve(const fs_request& request, const pseudo_directory& directory) {
     switch (request.asked.opcode) {
-    case FUSE_LOOKUP: return lookup(request, directory);
-    case FUSE_GETATTR: return answer(request, inline_body::of(attributes_reply(directory.attributes, fuse::forever)));
+    case FUSE_LOOKUP:
+      return lookup(request, directory);
+    case FUSE_GETATTR:
+      return answer(request, inline_body::of(attributes_reply(directory.attributes, fuse::forever)));
     case FUSE_READDIR:
-    case FUSE_READDIRPLUS: return read_directory(request, directory);
+    case FUSE_READDIRPLUS:
+      return read_directory(request, directory);
     case FUSE_STATFS: {
       fuse_statfs_out out{};
       out.st.bsize = out.st.frsize = 512;
       out.st.namelen = 255;
       return answer(request, inline_body::of(out));
     }
-    case FUSE_GETXATTR: return fail(request, ENODATA);
+    case FUSE_GETXATTR:
+      return fail(request, ENODATA);
     case FUSE_LISTXATTR:
       if (request.asked.size == 0)
         return answer(request, inline_body::of(fuse_getxattr_out{}));
       return answer(request, std::monostate{});
-    case FUSE_READ: return fail(request, EISDIR);
-    case FUSE_READLINK: return fail(request, EINVAL);
-    default: return fail(request, ENOSYS);
+    case FUSE_READ:
+      return fail(request, EISDIR);
+    case FUSE_READLINK:
+      return fail(request, EINVAL);
+    default:
+      return fail(request, ENOSYS);
     }
   }
 
@@ -86,7 +93,8 @@ private:
     std::uint64_t position = 0;
     for (const auto& [name, entry] : directory.entries) // in name order; the cursor is the position
       if (position++ >= request.asked.offset &&
-          !packer.add(name, entry.attributes.ino, position, S_IFDIR >> 12, entry_reply(entry.attributes, fuse::forever)))
+          !packer.add(name, entry.attributes.ino, position, S_IFDIR >> 12,
+                      entry_reply(entry.attributes, fuse::forever)))
         break;
     answer(request, std::move(packer).take());
   }

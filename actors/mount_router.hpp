@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sends each request to its mount, and serves the pseudo-directories itself. One per reactor, so that a request finds
-// its router on its own thread; all share one table.
+// Sends each request to its mount, and serves the pseudo-directories itself. One per reactor, so that a
+// request finds its router on its own thread; all share one table.
 #pragma once
 
 #include <caf/actor.hpp>

@@ -48,12 +48,12 @@ public:
 
   caf::behavior make_behavior() override {
     return {
-      [this](const mount_image& asked) { return begin(asked, false); },
-      [this](const remount_image& asked) { return begin(asked.replacement, true); },
-      [this](const unmount_image& asked) { return unmount(asked); },
-      [this](const list_mounts&) { return list(); },
-      [this](const list_file_counters& asked) { return ask_mount(asked); },
-      [this](const know_notifier& known) { notifier_ = known.notifier; },
+        [this](const mount_image& asked) { return begin(asked, false); },
+        [this](const remount_image& asked) { return begin(asked.replacement, true); },
+        [this](const unmount_image& asked) { return unmount(asked); },
+        [this](const list_mounts&) { return list(); },
+        [this](const list_file_counters& asked) { return ask_mount(asked); },
+        [this](const know_notifier& known) { notifier_ = known.notifier; },
     };
   }
 
@@ -77,8 +77,8 @@ private:
       return answer;
     }
     request(found->second.mount, caf::infinite, asked)
-      .then([answer](const file_counter_list& counters) mutable { answer.deliver(counters); },
-            [answer](const caf::error& why) mutable { answer.deliver(caf::error{why}); });
+        .then([answer](const file_counter_list& counters) mutable { answer.deliver(counters); },
+              [answer](const caf::error& why) mutable { answer.deliver(caf::error{why}); });
     return answer;
   }
 
@@ -109,11 +109,12 @@ private:
       return refuse({errc::already_exists, "another change of '" + *path + "' is under way"});
     auto answer = make_response_promise<promise>();
     request(spawn_image_opener(system()), caf::infinite, open_mount{asked})
-      .then([this, asked, answer, is_remount](const opened_image& opened) { complete(asked, opened, is_remount, answer); },
-            [this, asked, answer](const caf::error& why) mutable {
-              changing_.erase(asked.mountpoint);
-              answer.deliver(caf::error{why});
-            });
+        .then([this, asked, answer,
+               is_remount](const opened_image& opened) { complete(asked, opened, is_remount, answer); },
+              [this, asked, answer](const caf::error& why) mutable {
+                changing_.erase(asked.mountpoint);
+                answer.deliver(caf::error{why});
+              });
     return answer;
   }
 
@@ -171,19 +172,22 @@ private:
   }
 
   /// Finds or makes the cache of each blob.
-  void attach_caches(const mount_image& asked, const opened_image& opened, rafs_mount_parts& parts, mounted& added,
-                     mount_record& record) {
+  void attach_caches(const mount_image& asked, const opened_image& opened, rafs_mount_parts& parts,
+                     mounted& added, mount_record& record) {
     const auto& settings = *asked.settings;
     for (std::size_t i = 0; i < opened.contents->blobs().size(); ++i) {
       const auto& source = opened.contents->blobs()[i];
-      // Only caches that would do exactly the same are shared: a mount never depends on another one's settings.
-      auto key = settings.cache.work_directory + "\n" + source.id + "\n" + settings.backend.kind + "\n" +
-                 settings.backend.localfs.directory + "\n" + settings.backend.localfs.blob_file + "\n" +
-                 std::to_string(static_cast<int>(settings.cache.kind)) + std::to_string(settings.cache.keep_compressed) +
-                 std::to_string(settings.cache.recheck_cached) + std::to_string(settings.cache.check_fetched) +
-                 std::to_string(settings.cache.disable_chunk_map) + "\n" + std::to_string(settings.batch_size) + "\n" +
-                 std::to_string(source.chunk_count) + "\n" + std::to_string(static_cast<int>(source.compression)) +
-                 std::to_string(static_cast<int>(source.digests)) + "\n" + std::to_string(source.uncompressed_size);
+      // Only caches that would do exactly the same are shared: a mount never depends on another one's
+      // settings.
+      auto key =
+          settings.cache.work_directory + "\n" + source.id + "\n" + settings.backend.kind + "\n" +
+          settings.backend.localfs.directory + "\n" + settings.backend.localfs.blob_file + "\n" +
+          std::to_string(static_cast<int>(settings.cache.kind)) +
+          std::to_string(settings.cache.keep_compressed) + std::to_string(settings.cache.recheck_cached) +
+          std::to_string(settings.cache.check_fetched) + std::to_string(settings.cache.disable_chunk_map) +
+          "\n" + std::to_string(settings.batch_size) + "\n" + std::to_string(source.chunk_count) + "\n" +
+          std::to_string(static_cast<int>(source.compression)) +
+          std::to_string(static_cast<int>(source.digests)) + "\n" + std::to_string(source.uncompressed_size);
       for (const auto& other : settings.backend.localfs.other_directories)
         key += "\n" + other;
       auto& shared = caches_[key];
@@ -192,7 +196,8 @@ private:
         shared.backend_seen = std::make_shared<backend_counters>();
         shared.cache_seen = std::make_shared<cache_counters>();
         shared.cache = spawn_blob_cache(system(), {source, shared.files, opened.backend, shared.backend_seen,
-                                                   shared.cache_seen, settings.batch_size, settings.cache.check_fetched});
+                                                   shared.cache_seen, settings.batch_size,
+                                                   settings.cache.check_fetched});
       }
       added.cache_keys.push_back(std::move(key));
       parts.blobs.push_back({shared.files, shared.cache});
@@ -209,7 +214,8 @@ private:
   }
 
   void start_prefetch(const mount_image& asked, const rafs_mount_parts& parts, mounted& added) {
-    auto settings = asked.settings->cache_prefetch.enabled ? asked.settings->cache_prefetch : asked.settings->rafs_prefetch;
+    auto settings = asked.settings->cache_prefetch.enabled ? asked.settings->cache_prefetch
+                                                           : asked.settings->rafs_prefetch;
     if (!settings.enabled && asked.prefetch_files.empty())
       return;
     if (parts.blobs.empty() || !parts.blobs.front().files)
@@ -263,7 +269,7 @@ private:
       if (!notifier_)
         return (*go_on)();
       request(notifier_, caf::infinite, drop_cache{change})
-        .then([go_on](const cache_dropped&) { (*go_on)(); }, [go_on](const caf::error&) { (*go_on)(); });
+          .then([go_on](const cache_dropped&) { (*go_on)(); }, [go_on](const caf::error&) { (*go_on)(); });
     };
     if (routers_.empty())
       return drop();
@@ -273,7 +279,8 @@ private:
           drop();
       };
       request(router, caf::infinite, take_routes{table})
-        .then([one_less](const routes_taken&) { one_less(); }, [one_less](const caf::error&) { one_less(); });
+          .then([one_less](const routes_taken&) { one_less(); },
+                [one_less](const caf::error&) { one_less(); });
     }
   }
 

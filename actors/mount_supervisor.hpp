@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Owns the set of mounts: adds, replaces and removes them, and tells routers and kernel of each change before it answers.
+// Owns the set of mounts: adds, replaces and removes them, and tells routers and kernel of each change before
+// it answers.
 #pragma once
 
 #include <caf/actor.hpp>

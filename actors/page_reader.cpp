@@ -34,7 +34,8 @@ result<owned_bytes> gather(const std::vector<extent>& extents) {
 
 } // namespace
 
-void read_pages(caf::actor_system& system, const caf::actor& port, std::uint32_t slot, std::vector<extent> extents) {
+void read_pages(caf::actor_system& system, const caf::actor& port, std::uint32_t slot,
+                std::vector<extent> extents) {
   system.spawn([port, slot, extents = std::move(extents)](caf::event_based_actor* self) {
     auto bytes = gather(extents);
     if (!bytes) {

@@ -11,7 +11,9 @@
 
 namespace nydus {
 
-/// Gathers `extents` in one buffer on the worker pool and sends `port` an fs_reply for `slot` with it, or EIO.
-void read_pages(caf::actor_system& system, const caf::actor& port, std::uint32_t slot, std::vector<extent> extents);
+/// Gathers `extents` in one buffer on the worker pool and sends `port` an fs_reply for `slot` with it, or
+/// EIO.
+void read_pages(caf::actor_system& system, const caf::actor& port, std::uint32_t slot,
+                std::vector<extent> extents);
 
 } // namespace nydus

@@ -33,8 +33,8 @@ private:
 template <class Actor, class... Parts>
 caf::actor spawn_pinned(caf::actor_system& system, reactor& home, Parts&&... parts) {
   caf::actor_config config{&home};
-  auto handle = caf::make_actor<Actor, caf::actor>(system.next_actor_id(), system.node(), &system, config, home,
-                                                   std::forward<Parts>(parts)...);
+  auto handle = caf::make_actor<Actor, caf::actor>(system.next_actor_id(), system.node(), &system, config,
+                                                   home, std::forward<Parts>(parts)...);
   caf::actor_cast<Actor*>(handle)->launch(&home, false, false);
   return handle;
 }

@@ -19,8 +19,8 @@ namespace {
 
 std::uint64_t now_millis() noexcept {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
-                                      std::chrono::system_clock::now().time_since_epoch())
-                                      .count());
+                                        std::chrono::system_clock::now().time_since_epoch())
+                                        .count());
 }
 
 /// The inode at an absolute path; not_found if a part is missing.
@@ -55,8 +55,8 @@ public:
       todo_.push_back(parts_.contents->description().root);
     step();
     return {
-      [this](const prefetched& batch) { rest(batch); },
-      [this](const go_on_atom&) { step(); },
+        [this](const prefetched& batch) { rest(batch); },
+        [this](const go_on_atom&) { step(); },
     };
   }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fetches what an image, a list or a configuration wants fetched before anyone reads it: one batch at a time, behind
-// all readers (contract 7.9). Ends when it is through or its mount leaves.
+// Fetches what an image, a list or a configuration wants fetched before anyone reads it: one batch at a time,
+// behind all readers (contract 7.9). Ends when it is through or its mount leaves.
 #pragma once
 
 #include <caf/actor.hpp>
@@ -18,8 +18,8 @@ namespace nydus {
 struct prefetch_parts {
   std::shared_ptr<const image> contents;
   prefetch_config settings;
-  std::vector<caf::actor> caches;  // as image::blobs()
-  std::vector<std::string> paths;  // from the mount request; they stand in for the image's own list
+  std::vector<caf::actor> caches; // as image::blobs()
+  std::vector<std::string> paths; // from the mount request; they stand in for the image's own list
   std::shared_ptr<cache_counters> seen;
 };
 

@@ -33,16 +33,26 @@ constexpr int most_neighbours = 256;
 /// The operation's place in the API's counters; release stands for what has none.
 file_operation operation_of(std::uint32_t opcode) noexcept {
   switch (opcode) {
-  case FUSE_LOOKUP: return file_operation::lookup;
-  case FUSE_GETATTR: return file_operation::getattr;
-  case FUSE_READLINK: return file_operation::readlink;
-  case FUSE_READ: return file_operation::read;
-  case FUSE_STATFS: return file_operation::statfs;
-  case FUSE_GETXATTR: return file_operation::getxattr;
-  case FUSE_LISTXATTR: return file_operation::listxattr;
-  case FUSE_READDIR: return file_operation::readdir;
-  case FUSE_READDIRPLUS: return file_operation::readdirplus;
-  default: return file_operation::release;
+  case FUSE_LOOKUP:
+    return file_operation::lookup;
+  case FUSE_GETATTR:
+    return file_operation::getattr;
+  case FUSE_READLINK:
+    return file_operation::readlink;
+  case FUSE_READ:
+    return file_operation::read;
+  case FUSE_STATFS:
+    return file_operation::statfs;
+  case FUSE_GETXATTR:
+    return file_operation::getxattr;
+  case FUSE_LISTXATTR:
+    return file_operation::listxattr;
+  case FUSE_READDIR:
+    return file_operation::readdir;
+  case FUSE_READDIRPLUS:
+    return file_operation::readdirplus;
+  default:
+    return file_operation::release;
   }
 }
 
@@ -64,15 +74,15 @@ public:
 
   caf::behavior make_behavior() override {
     return {
-      [this](fs_request& request) { serve(request); },
-      [this](const chunks_ready& ready) { settle(ready); },
-      [this](const list_file_counters& asked) { return file_counters_of(asked); },
-      [this](const leave_mount&) {
-        for (auto& [ticket, pending] : pending_)
-          fail(pending.request, EIO);
-        pending_.clear();
-        quit();
-      },
+        [this](fs_request& request) { serve(request); },
+        [this](const chunks_ready& ready) { settle(ready); },
+        [this](const list_file_counters& asked) { return file_counters_of(asked); },
+        [this](const leave_mount&) {
+          for (auto& [ticket, pending] : pending_)
+            fail(pending.request, EIO);
+          pending_.clear();
+          quit();
+        },
     };
   }
 
@@ -108,16 +118,25 @@ private:
 
   void serve(fs_request& request) {
     switch (request.asked.opcode) {
-    case FUSE_LOOKUP: return lookup(request);
-    case FUSE_GETATTR: return get_attributes(request);
-    case FUSE_READLINK: return read_link(request);
-    case FUSE_READ: return read(request);
-    case FUSE_STATFS: return statistics(request);
-    case FUSE_GETXATTR: return get_xattr(request);
-    case FUSE_LISTXATTR: return list_xattr(request);
+    case FUSE_LOOKUP:
+      return lookup(request);
+    case FUSE_GETATTR:
+      return get_attributes(request);
+    case FUSE_READLINK:
+      return read_link(request);
+    case FUSE_READ:
+      return read(request);
+    case FUSE_STATFS:
+      return statistics(request);
+    case FUSE_GETXATTR:
+      return get_xattr(request);
+    case FUSE_LISTXATTR:
+      return list_xattr(request);
     case FUSE_READDIR:
-    case FUSE_READDIRPLUS: return read_directory(request);
-    default: return fail(request, ENOSYS);
+    case FUSE_READDIRPLUS:
+      return read_directory(request);
+    default:
+      return fail(request, ENOSYS);
     }
   }
 
@@ -162,7 +181,9 @@ private:
     answer(request, inline_body::of(out));
   }
 
-  bool serves_xattrs() const noexcept { return parts_.settings->enable_xattr || contents().description().has_xattrs; }
+  bool serves_xattrs() const noexcept {
+    return parts_.settings->enable_xattr || contents().description().has_xattrs;
+  }
 
   void get_xattr(const fs_request& request) {
     // Never ENOSYS: the kernel would stop asking for every mount of the connection.
@@ -177,10 +198,11 @@ private:
   void list_xattr(const fs_request& request) {
     std::vector<char> names;
     if (serves_xattrs()) {
-      const auto listed = contents().list_xattrs(inode_of_request(request), [&](std::string_view name, std::string_view) {
-        names.insert(names.end(), name.begin(), name.end());
-        names.push_back('\0');
-      });
+      const auto listed =
+          contents().list_xattrs(inode_of_request(request), [&](std::string_view name, std::string_view) {
+            names.insert(names.end(), name.begin(), name.end());
+            names.push_back('\0');
+          });
       if (!listed)
         return fail(request, listed.error());
     }
@@ -242,8 +264,9 @@ private:
     if (const auto cut = contents().slices(inode, request.asked.offset, size, slices_); !cut)
       return fail(request, cut.error());
     add(parts_.cache_seen->reads);
-    const bool is_whole_hit = std::all_of(slices_.begin(), slices_.end(),
-                                          [&](const chunk_slice& s) { return s.is_hole || is_servable(s.source); });
+    const bool is_whole_hit = std::all_of(slices_.begin(), slices_.end(), [&](const chunk_slice& s) {
+      return s.is_hole || is_servable(s.source);
+    });
     if (is_whole_hit) {
       add(parts_.cache_seen->whole_hits);
       answer_read(request, slices_, nullptr, since);
@@ -278,7 +301,8 @@ private:
     fetch_ahead(inode, offset);
   }
 
-  /// Chunks that lie right behind `last` in its blob, from this file and the next ones, as far as one read may merge.
+  /// Chunks that lie right behind `last` in its blob, from this file and the next ones, as far as one read
+  /// may merge.
   void add_neighbours(inode_number inode, std::uint64_t offset, const chunk& last, need_chunks& need) {
     const auto& source = contents().blobs()[last.blob_index];
     std::uint64_t budget = parts_.settings->batch_size;
@@ -312,7 +336,8 @@ private:
     if (size == 0 || parts_.settings->batch_size == 0)
       return;
     const auto attributes_size = file_size(inode);
-    const auto next = ahead_.after_read(static_cast<std::uint64_t>(inode), offset, offset + size, attributes_size);
+    const auto next =
+        ahead_.after_read(static_cast<std::uint64_t>(inode), offset, offset + size, attributes_size);
     if (next.size == 0)
       return;
     neighbours_.clear();
@@ -352,8 +377,8 @@ private:
   }
 
   /// `waited`: the chunks that a read had to wait for; null if all were present.
-  void answer_read(const fs_request& request, const std::vector<chunk_slice>& slices, const pending_read* waited,
-                   steady::time_point since) {
+  void answer_read(const fs_request& request, const std::vector<chunk_slice>& slices,
+                   const pending_read* waited, steady::time_point since) {
     std::vector<extent> extents;
     extents.reserve(slices.size());
     std::uint64_t total = 0;
@@ -364,7 +389,8 @@ private:
       if (!slice.is_hole) {
         const settled_chunk* settled = nullptr;
         if (waited != nullptr)
-          if (const auto found = waited->settled.find({slice.source.blob_index, slice.source.compressed_offset});
+          if (const auto found =
+                  waited->settled.find({slice.source.blob_index, slice.source.compressed_offset});
               found != waited->settled.end())
             settled = &found->second;
         if (settled != nullptr && settled->why != errc::none)
@@ -388,7 +414,7 @@ private:
   void count_read(const fs_request& request, std::uint64_t size, steady::time_point since) {
     auto& counters = *parts_.counters;
     const auto micros = static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::microseconds>(steady::now() - since).count());
+        std::chrono::duration_cast<std::chrono::microseconds>(steady::now() - since).count());
     add(counters.data_read, size);
     add(counters.read_sizes[size_bucket(size)]);
     add(counters.read_latencies[read_latency_bucket(micros)]);
@@ -406,7 +432,7 @@ private:
       file.inode = inode;
       file.first_access_seconds = static_cast<std::uint64_t>(seconds.count());
       file.first_access_nanoseconds = static_cast<std::uint32_t>(
-        std::chrono::duration_cast<std::chrono::nanoseconds>(now - seconds).count());
+          std::chrono::duration_cast<std::chrono::nanoseconds>(now - seconds).count());
     }
     ++file.operations;
     ++file.reads;
@@ -427,17 +453,19 @@ private:
 
   rafs_mount_parts parts_;
   read_ahead ahead_;
-  std::vector<chunk_slice> slices_;     // of the read in hand
-  std::vector<chunk_slice> neighbours_; // kept for its memory
-  std::unordered_map<std::uint64_t, pending_read> pending_;             // by ticket
-  std::unordered_map<std::uint64_t, std::uint64_t> pending_by_part_;    // need_chunks' ticket -> ticket
+  std::vector<chunk_slice> slices_;                                  // of the read in hand
+  std::vector<chunk_slice> neighbours_;                              // kept for its memory
+  std::unordered_map<std::uint64_t, pending_read> pending_;          // by ticket
+  std::unordered_map<std::uint64_t, std::uint64_t> pending_by_part_; // need_chunks' ticket -> ticket
   std::uint64_t last_ticket_ = 0;
   std::map<std::uint64_t, file_counters> files_; // if the settings ask
   std::set<std::uint64_t> latest_;
 };
 
 std::uint32_t mapped(const id_mapping& owners, std::uint32_t id) noexcept {
-  return id >= owners.internal && id - owners.internal < owners.range ? owners.external + (id - owners.internal) : id;
+  return id >= owners.internal && id - owners.internal < owners.range
+             ? owners.external + (id - owners.internal)
+             : id;
 }
 
 } // namespace

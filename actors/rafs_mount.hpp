@@ -11,9 +11,9 @@
 
 #include "actors/mount_counters.hpp"
 #include "metadata/image.hpp"
+#include "protocol/fuse/abi.hpp"
 #include "storage/blob_cache_files.hpp"
 #include "storage/mount_settings.hpp"
-#include "protocol/fuse/abi.hpp"
 
 namespace nydus {
 
@@ -24,8 +24,8 @@ struct mounted_blob {
 };
 
 struct rafs_mount_parts {
-  std::uint32_t number = 0;   // of the mount, in node ids
-  bool is_root = false;       // mounted at "/": its root is node 1
+  std::uint32_t number = 0; // of the mount, in node ids
+  bool is_root = false;     // mounted at "/": its root is node 1
   std::shared_ptr<const image> contents;
   std::shared_ptr<const mount_settings> settings;
   std::vector<mounted_blob> blobs; // as image::blobs()

@@ -25,7 +25,9 @@ constexpr int jobs_per_round = 256;
 
 } // namespace
 
-reactor* reactor::current() noexcept { return current_reactor; }
+reactor* reactor::current() noexcept {
+  return current_reactor;
+}
 
 reactor::reactor(caf::actor_system& system, std::string name, int cpu)
     : caf::execution_unit(&system), name_(std::move(name)), cpu_(cpu), epoll_(epoll_create1(EPOLL_CLOEXEC)),
@@ -67,7 +69,8 @@ void reactor::exec_later(caf::resumable* job) {
   }
   // A stack that many push to and one empties; whoever finds it empty wakes the thread.
   auto* node = new inbox_node{job, inbox_.load(std::memory_order_relaxed)};
-  while (!inbox_.compare_exchange_weak(node->next, node, std::memory_order_release, std::memory_order_relaxed)) {
+  while (
+      !inbox_.compare_exchange_weak(node->next, node, std::memory_order_release, std::memory_order_relaxed)) {
   }
   if (node->next == nullptr)
     wake();
@@ -113,10 +116,15 @@ void reactor::run_jobs() {
     jobs_.pop_front();
     counters_.resumptions.fetch_add(1, std::memory_order_relaxed);
     switch (job->resume(this, messages_per_turn)) {
-    case caf::resumable::resume_later: jobs_.push_back(job); break;
+    case caf::resumable::resume_later:
+      jobs_.push_back(job);
+      break;
     case caf::resumable::done:
-    case caf::resumable::awaiting_message: caf::intrusive_ptr_release(job); break;
-    case caf::resumable::shutdown_execution_unit: break;
+    case caf::resumable::awaiting_message:
+      caf::intrusive_ptr_release(job);
+      break;
+    case caf::resumable::shutdown_execution_unit:
+      break;
     }
     if (inbox_.load(std::memory_order_relaxed) != nullptr)
       take_inbox();
@@ -141,13 +149,14 @@ void reactor::run() {
         break;
       continue;
     }
-    const int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), jobs_.empty() ? -1 : 0);
+    const int count =
+        epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), jobs_.empty() ? -1 : 0);
     counters_.rounds.fetch_add(1, std::memory_order_relaxed);
     for (int i = 0; i < count; ++i) {
       const auto& event = events[static_cast<std::size_t>(i)];
       const auto found = handlers_.find(event.data.fd);
       if (found == handlers_.end())
-        continue; // unwatched by a handler of this very round
+        continue;                       // unwatched by a handler of this very round
       const auto ready = found->second; // stays alive if it unwatches itself
       (*ready)(event.events);
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A thread with an epoll set that is also a CAF execution unit: actors that are sent messages from it run on it,
-// so a warm request crosses them all without a lock or a wake-up. Ports are pinned to one; router and mounts float.
+// A thread with an epoll set that is also a CAF execution unit: actors that are sent messages from it run on
+// it, so a warm request crosses them all without a lock or a wake-up. Ports are pinned to one; router and
+// mounts float.
 #pragma once
 
 #include <caf/execution_unit.hpp>
@@ -21,7 +22,8 @@ namespace nydus {
 
 /// Runs actors and watches descriptors in one pinned thread.
 ///
-/// Threads: exec_later(), stop() and the counters may be used from any thread; watch() and unwatch() before start()
+/// Threads: exec_later(), stop() and the counters may be used from any thread; watch() and unwatch() before
+/// start()
 ///   or from the reactor's own thread. Nothing that runs here may block.
 class reactor : public caf::execution_unit {
 public:
@@ -30,12 +32,13 @@ public:
 
   /// What the loop has done, written by its thread alone.
   struct loop_counters {
-    std::atomic<std::uint64_t> rounds{0};     // returns of epoll_wait
-    std::atomic<std::uint64_t> resumptions{0};// actors resumed
-    std::atomic<std::uint64_t> wake_ups{0};   // by other threads
+    std::atomic<std::uint64_t> rounds{0};      // returns of epoll_wait
+    std::atomic<std::uint64_t> resumptions{0}; // actors resumed
+    std::atomic<std::uint64_t> wake_ups{0};    // by other threads
   };
 
-  /// `cpu`: the processor to stay on; none if negative. Throws std::system_error if the kernel gives no descriptor.
+  /// `cpu`: the processor to stay on; none if negative. Throws std::system_error if the kernel gives no
+  /// descriptor.
   reactor(caf::actor_system& system, std::string name, int cpu);
   /// The thread must have ended: stop() comes first.
   ~reactor() override;

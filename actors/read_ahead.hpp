@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tells sequential readers from others, so that their next chunks are fetched before they ask. Pure; owned by one mount.
+// Tells sequential readers from others, so that their next chunks are fetched before they ask. Pure; owned by
+// one mount.
 #pragma once
 
 #include <array>
@@ -18,7 +19,8 @@ public:
   explicit read_ahead(std::uint64_t window) : window_(window) {}
 
   /// Notes a read of [offset, end) of a file and says which bytes behind it to fetch now.
-  range after_read(std::uint64_t inode, std::uint64_t offset, std::uint64_t end, std::uint64_t file_size) noexcept;
+  range after_read(std::uint64_t inode, std::uint64_t offset, std::uint64_t end,
+                   std::uint64_t file_size) noexcept;
 
 private:
   struct stream {

@@ -32,7 +32,8 @@ result<std::string> normalize_mountpoint(const std::string& text) {
     if (part == "..")
       return failure{errc::malformed, "mountpoint '" + text + "' holds '..'"};
     if (part.size() > 255)
-      return failure{errc::malformed, "mountpoint has a part of " + std::to_string(part.size()) + " bytes; 255 are allowed"};
+      return failure{errc::malformed,
+                     "mountpoint has a part of " + std::to_string(part.size()) + " bytes; 255 are allowed"};
     normalized += "/" + part;
   }
   return normalized.empty() ? "/" : normalized;
@@ -49,7 +50,9 @@ std::vector<std::string> split_path(const std::string& path) {
   return parts;
 }
 
-route_table::route_table() { directories_[FUSE_ROOT_ID].attributes = directory_attributes(FUSE_ROOT_ID); }
+route_table::route_table() {
+  directories_[FUSE_ROOT_ID].attributes = directory_attributes(FUSE_ROOT_ID);
+}
 
 const route* route_table::find_mount(const std::string& path) const {
   const auto found = mounts_.find(path);

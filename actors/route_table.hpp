@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which mount a node id belongs to, and the pseudo-directories above the mounts. Made by mount_supervisor, one table per
-// change, and never changed afterwards: routers share it.
+// Which mount a node id belongs to, and the pseudo-directories above the mounts. Made by mount_supervisor,
+// one table per change, and never changed afterwards: routers share it.
 #pragma once
 
 #include <caf/actor.hpp>
@@ -50,8 +50,8 @@ class route_table {
 public:
   route_table();
 
-  /// Adds a mount, with the pseudo-directories above it. `path`: from normalize_mountpoint(). already_exists if
-  /// something is there: a mount, or a directory above mounts; or if a mount lies above it.
+  /// Adds a mount, with the pseudo-directories above it. `path`: from normalize_mountpoint(). already_exists
+  /// if something is there: a mount, or a directory above mounts; or if a mount lies above it.
   result<table_change> add(const std::string& path, const route& added);
   /// Puts another mount in the place of one that is there.
   table_change replace(const std::string& path, const route& replacement);

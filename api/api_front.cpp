@@ -22,7 +22,9 @@ namespace {
 
 using responder = std::shared_ptr<http_responder>;
 
-std::string quoted(const std::string& text) { return "\"" + text + "\""; }
+std::string quoted(const std::string& text) {
+  return "\"" + text + "\"";
+}
 
 /// The words that the public daemon puts around a failed mount.
 std::string mount_words(const std::string& detail) {
@@ -38,7 +40,8 @@ public:
     handler handle;
   };
 
-  api_front(caf::actor_config& config, api_parts parts) : caf::event_based_actor(config), parts_(std::move(parts)) {}
+  api_front(caf::actor_config& config, api_parts parts)
+      : caf::event_based_actor(config), parts_(std::move(parts)) {}
 
   const char* name() const override { return "api_front"; }
 
@@ -83,9 +86,11 @@ private:
   static result<config_value> parse_body(const http_request& request) {
     auto body = config_value::from_json(request.body);
     if (!body)
-      return failure{errc::malformed, "ParseBody(Error(" + quoted(body.error().detail) + ", line: 1, column: 1))"};
+      return failure{errc::malformed,
+                     "ParseBody(Error(" + quoted(body.error().detail) + ", line: 1, column: 1))"};
     if (body->as_object() == nullptr)
-      return failure{errc::malformed, "ParseBody(Error(\"the body is " + body->describe() + ", an object is right\", line: 1, column: 1))"};
+      return failure{errc::malformed, "ParseBody(Error(\"the body is " + body->describe() +
+                                          ", an object is right\", line: 1, column: 1))"};
     return body;
   }
 
@@ -110,10 +115,12 @@ private:
     std::string level;
     fields.read("log_level", level);
     if (!fields.outcome())
-      return refuse(to, 400, "ParseBody(Error(" + quoted(fields.outcome().error().detail) + ", line: 1, column: 1))");
+      return refuse(to, 400,
+                    "ParseBody(Error(" + quoted(fields.outcome().error().detail) + ", line: 1, column: 1))");
     if (level.empty())
       return refuse(to, 400, missing_field("log_level"));
-    std::transform(level.begin(), level.end(), level.begin(), [](unsigned char c) { return std::tolower(c); });
+    std::transform(level.begin(), level.end(), level.begin(),
+                   [](unsigned char c) { return std::tolower(c); });
     if (!parts_.set_log_level || !parts_.set_log_level(level))
       return refuse(to, 500, "Configure(ResponsePayloadType)");
     done(to);
@@ -167,7 +174,8 @@ private:
     put_mount_of_2020(request, to);
   }
 
-  void mount(const http_request& request, const std::string& mountpoint, bool is_remount, const responder& to) {
+  void mount(const http_request& request, const std::string& mountpoint, bool is_remount,
+             const responder& to) {
     const auto body = parse_body(request);
     if (!body)
       return refuse(to, 400, body.error().detail);
@@ -179,12 +187,14 @@ private:
     fields.read("config", config);
     fields.read("prefetch_files", wanted.prefetch_files);
     if (!fields.outcome())
-      return refuse(to, 400, "ParseBody(Error(" + quoted(fields.outcome().error().detail) + ", line: 1, column: 1))");
+      return refuse(to, 400,
+                    "ParseBody(Error(" + quoted(fields.outcome().error().detail) + ", line: 1, column: 1))");
     for (const auto* field : {"source", "config"})
       if (fields.find(field) == nullptr)
         return refuse(to, 400, missing_field(field));
     if (mountpoint.empty() || mountpoint.front() != '/')
-      return refuse(to, 500, mount_words("mountpoint '" + mountpoint + "' does not start with '/': Invalid argument"));
+      return refuse(to, 500,
+                    mount_words("mountpoint '" + mountpoint + "' does not start with '/': Invalid argument"));
     wanted.mountpoint = mountpoint;
     carry_out(std::move(wanted), fs_type, config, is_remount, to);
   }
@@ -203,7 +213,8 @@ private:
     fields.read("config", config);
     fields.read("ops", operation);
     if (!fields.outcome())
-      return refuse(to, 400, "ParseBody(Error(" + quoted(fields.outcome().error().detail) + ", line: 1, column: 1))");
+      return refuse(to, 400,
+                    "ParseBody(Error(" + quoted(fields.outcome().error().detail) + ", line: 1, column: 1))");
     if (wanted.mountpoint.empty())
       return refuse(to, 400, "QueryString(\"'mountpoint' should be specified in query string\")");
     if (operation == "umount")
@@ -212,7 +223,9 @@ private:
       return refuse(to, 500, "Invalid op '" + operation + "'; mount, umount or update is right");
     if (config.empty()) {
       config = parts_.default_config;
-    } else if (config[config.find_first_not_of(" \t\r\n") == std::string::npos ? 0 : config.find_first_not_of(" \t\r\n")] != '{') {
+    } else if (config[config.find_first_not_of(" \t\r\n") == std::string::npos
+                          ? 0
+                          : config.find_first_not_of(" \t\r\n")] != '{') {
       auto text = read_config_file(config);
       if (!text)
         return refuse(to, 500, mount_words(text.error().detail));
@@ -229,19 +242,23 @@ private:
                                 " was specified`"));
     auto settings = parse_config(config);
     if (!settings)
-      return refuse(to, 500, mount_words("RAFS failed to handle request, Failed to load config: " + settings.error().detail));
+      return refuse(
+          to, 500,
+          mount_words("RAFS failed to handle request, Failed to load config: " + settings.error().detail));
     wanted.settings = std::make_shared<const mount_settings>(std::move(*settings));
     const auto failed = [to](const caf::error& error) {
       const auto why = to_failure(error);
-      const auto status = why.code == errc::malformed || why.code == errc::not_found ? 500 : to_http_status(why.code);
+      const auto status =
+          why.code == errc::malformed || why.code == errc::not_found ? 500 : to_http_status(why.code);
       log_line(log_level::warning, "mount refused: " + why.detail);
       refuse(to, status, mount_words(why.detail));
     };
     if (is_remount)
       request(parts_.supervisor, caf::infinite, remount_image{std::move(wanted)})
-        .then([to](const mount_changed&) { done(to); }, failed);
+          .then([to](const mount_changed&) { done(to); }, failed);
     else
-      request(parts_.supervisor, caf::infinite, std::move(wanted)).then([to](const mount_changed&) { done(to); }, failed);
+      request(parts_.supervisor, caf::infinite, std::move(wanted))
+          .then([to](const mount_changed&) { done(to); }, failed);
   }
 
   void delete_mount(const http_request& request, const responder& to) {
@@ -251,21 +268,23 @@ private:
 
   void unmount(const std::string& mountpoint, const responder& to) {
     request(parts_.supervisor, caf::infinite, unmount_image{mountpoint})
-      .then([to](const mount_changed&) { done(to); },
-            [to](const caf::error& why) { refuse(to, 500, mount_words(to_failure(why).detail)); });
+        .then([to](const mount_changed&) { done(to); },
+              [to](const caf::error& why) { refuse(to, 500, mount_words(to_failure(why).detail)); });
   }
 
   // -- metrics ---------------------------------------------------------------
 
   template <class Use>
   void with_mounts(const responder& to, Use use) {
-    request(parts_.supervisor, caf::infinite, list_mounts{})
-      .then(use, [to](const caf::error& why) { refuse(to, 500, to_failure(why).detail); });
+    request(parts_.supervisor, caf::infinite, list_mounts{}).then(use, [to](const caf::error& why) {
+      refuse(to, 500, to_failure(why).detail);
+    });
   }
 
   /// The mount that ?id= names, or the only one; else 404 in the words of `kind`.
   template <class Use>
-  void with_counters(const http_request& request, const responder& to, const char* kind, bool also_by_config_id, Use use) {
+  void with_counters(const http_request& request, const responder& to, const char* kind,
+                     bool also_by_config_id, Use use) {
     const auto id = request.query.find("id");
     const auto wanted = id == request.query.end() ? std::string{} : id->second;
     const bool is_named = id != request.query.end();
@@ -281,27 +300,32 @@ private:
   }
 
   void get_metrics(const http_request& request, const responder& to) {
-    with_counters(request, to, "GlobalMetrics", false, [to](const mount_record& m) { show(to, fs_metrics_text(m)); });
+    with_counters(request, to, "GlobalMetrics", false,
+                  [to](const mount_record& m) { show(to, fs_metrics_text(m)); });
   }
   void get_backend_metrics(const http_request& request, const responder& to) {
-    with_counters(request, to, "BackendMetrics", false, [to](const mount_record& m) { show(to, backend_metrics_text(m)); });
+    with_counters(request, to, "BackendMetrics", false,
+                  [to](const mount_record& m) { show(to, backend_metrics_text(m)); });
   }
   void get_cache_metrics(const http_request& request, const responder& to) {
-    with_counters(request, to, "BlobcacheMetrics", true, [to](const mount_record& m) { show(to, cache_metrics_text(m)); });
+    with_counters(request, to, "BlobcacheMetrics", true,
+                  [to](const mount_record& m) { show(to, cache_metrics_text(m)); });
   }
 
   template <class Show>
-  void with_files(const http_request& request, const responder& to, const char* kind, bool latest, Show text) {
+  void with_files(const http_request& request, const responder& to, const char* kind, bool latest,
+                  Show text) {
     with_counters(request, to, kind, false, [=, this](const mount_record& mount) {
       this->request(parts_.supervisor, caf::infinite, list_file_counters{mount.mountpoint, latest})
-        .then([to, text](const file_counter_list& files) { show(to, text(files)); },
-              [to](const caf::error& why) { refuse(to, 500, to_failure(why).detail); });
+          .then([to, text](const file_counter_list& files) { show(to, text(files)); },
+                [to](const caf::error& why) { refuse(to, 500, to_failure(why).detail); });
     });
   }
   void get_file_metrics(const http_request& request, const responder& to) {
     const auto latest = request.query.find("latest");
     const bool wants_latest = latest != request.query.end() && latest->second == "true";
-    with_files(request, to, "FilesMetrics", wants_latest, wants_latest ? latest_files_text : file_metrics_text);
+    with_files(request, to, "FilesMetrics", wants_latest,
+               wants_latest ? latest_files_text : file_metrics_text);
   }
   void get_pattern(const http_request& request, const responder& to) {
     with_files(request, to, "Pattern", false, pattern_text);
@@ -321,12 +345,12 @@ private:
     };
     for (const auto& port : parts_.ports)
       request(port, caf::infinite, list_inflight{})
-        .then(
-          [=](const inflight_list& some) {
-            all->requests.insert(all->requests.end(), some.requests.begin(), some.requests.end());
-            one_less();
-          },
-          [=](const caf::error&) { one_less(); });
+          .then(
+              [=](const inflight_list& some) {
+                all->requests.insert(all->requests.end(), some.requests.begin(), some.requests.end());
+                one_less();
+              },
+              [=](const caf::error&) { one_less(); });
   }
 
   // -- settings that change while mounted -------------------------------------
@@ -363,25 +387,25 @@ private:
 
 const std::array<api_front::served, 19>& api_front::table() {
   static const std::array<served, 19> all{{
-    {"GET", "/api/v1/daemon", &api_front::get_daemon},
-    {"PUT", "/api/v1/daemon", &api_front::put_daemon},
-    {"GET", "/api/v2/daemon", &api_front::get_daemon_v2},
-    {"PUT", "/api/v2/daemon", &api_front::put_daemon},
-    {"GET", "/api/v1/daemon/events", &api_front::get_events},
-    {"GET", "/api/v1/daemon/backend", &api_front::get_superblock},
-    {"PUT", "/api/v1/daemon/start", &api_front::put_start},
-    {"PUT", "/api/v1/daemon/exit", &api_front::put_exit},
-    {"POST", "/api/v1/mount", &api_front::post_mount},
-    {"PUT", "/api/v1/mount", &api_front::put_mount},
-    {"DELETE", "/api/v1/mount", &api_front::delete_mount},
-    {"GET", "/api/v1/config", &api_front::get_config},
-    {"PUT", "/api/v1/config", &api_front::put_config},
-    {"GET", "/api/v1/metrics", &api_front::get_metrics},
-    {"GET", "/api/v1/metrics/files", &api_front::get_file_metrics},
-    {"GET", "/api/v1/metrics/pattern", &api_front::get_pattern},
-    {"GET", "/api/v1/metrics/backend", &api_front::get_backend_metrics},
-    {"GET", "/api/v1/metrics/blobcache", &api_front::get_cache_metrics},
-    {"GET", "/api/v1/metrics/inflight", &api_front::get_inflight},
+      {"GET", "/api/v1/daemon", &api_front::get_daemon},
+      {"PUT", "/api/v1/daemon", &api_front::put_daemon},
+      {"GET", "/api/v2/daemon", &api_front::get_daemon_v2},
+      {"PUT", "/api/v2/daemon", &api_front::put_daemon},
+      {"GET", "/api/v1/daemon/events", &api_front::get_events},
+      {"GET", "/api/v1/daemon/backend", &api_front::get_superblock},
+      {"PUT", "/api/v1/daemon/start", &api_front::put_start},
+      {"PUT", "/api/v1/daemon/exit", &api_front::put_exit},
+      {"POST", "/api/v1/mount", &api_front::post_mount},
+      {"PUT", "/api/v1/mount", &api_front::put_mount},
+      {"DELETE", "/api/v1/mount", &api_front::delete_mount},
+      {"GET", "/api/v1/config", &api_front::get_config},
+      {"PUT", "/api/v1/config", &api_front::put_config},
+      {"GET", "/api/v1/metrics", &api_front::get_metrics},
+      {"GET", "/api/v1/metrics/files", &api_front::get_file_metrics},
+      {"GET", "/api/v1/metrics/pattern", &api_front::get_pattern},
+      {"GET", "/api/v1/metrics/backend", &api_front::get_backend_metrics},
+      {"GET", "/api/v1/metrics/blobcache", &api_front::get_cache_metrics},
+      {"GET", "/api/v1/metrics/inflight", &api_front::get_inflight},
   }};
   return all;
 }

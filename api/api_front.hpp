@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Takes HTTP requests to the mounts and brings the answers back: the route table of the API. An actor, so that a slow
-// mount holds up no other call.
+// Takes HTTP requests to the mounts and brings the answers back: the route table of the API. An actor, so
+// that a slow mount holds up no other call.
 #pragma once
 
 #include <caf/actor.hpp>

@@ -28,18 +28,22 @@ void add_options(CLI::App& app, daemon_options& options, ignored_options& ignore
   app.add_option("-A,--apisock", options.apisock, "Unix socket to serve the HTTP API on");
   app.add_option("-m,--virtual-mountpoint", options.virtual_mountpoint,
                  "Where below the mountpoint the image given at start appears")
-    ->capture_default_str();
-  app.add_option("--prefetch-files", options.prefetch_files,
-                 "File with a list of absolute paths to fetch first, or the paths themselves; / means everything");
-  app.add_option("--fuse-threads,--thread-num", options.fuse_threads, "Threads that serve the kernel, at most one per CPU")
-    ->check(CLI::Range(1, 1024))
-    ->capture_default_str();
-  app.add_option("--rlimit-nofile", rlimit, "Limit of open files to ask for; 0 leaves it alone [default: 1000000]");
+      ->capture_default_str();
+  app.add_option(
+      "--prefetch-files", options.prefetch_files,
+      "File with a list of absolute paths to fetch first, or the paths themselves; / means everything");
+  app.add_option("--fuse-threads,--thread-num", options.fuse_threads,
+                 "Threads that serve the kernel, at most one per CPU")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  app.add_option("--rlimit-nofile", rlimit,
+                 "Limit of open files to ask for; 0 leaves it alone [default: 1000000]");
   app.add_option("-l,--log-level", options.log_level, "trace, debug, info, warn or error")
-    ->transform(CLI::IsMember({"trace", "debug", "info", "warn", "error"}, CLI::ignore_case))
-    ->capture_default_str();
+      ->transform(CLI::IsMember({"trace", "debug", "info", "warn", "error"}, CLI::ignore_case))
+      ->capture_default_str();
   app.add_option("-L,--log-file", options.log_file, "File to log to; .log is added if it has no extension");
-  app.add_option("--log-rotation-size", options.log_rotation_megabytes, "Rotate the log file at that many MiB; 0: never");
+  app.add_option("--log-rotation-size", options.log_rotation_megabytes,
+                 "Rotate the log file at that many MiB; 0: never");
   app.add_option("--id", options.id, "Name of this daemon in its API");
   app.add_option("--supervisor", options.supervisor, "Supervisor socket; shown in the API");
   app.add_option("--failover-policy", ignored.failover_policy, "Accepted; this build has no failover");
@@ -50,7 +54,8 @@ void add_options(CLI::App& app, daemon_options& options, ignored_options& ignore
 
 std::uint64_t parse_limit(std::string text) {
   std::erase(text, ',');
-  if (text.empty() || !std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; }) || text.size() > 18)
+  if (text.empty() || !std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; }) ||
+      text.size() > 18)
     return daemon_options{}.rlimit_nofile;
   return std::stoull(text);
 }

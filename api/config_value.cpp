@@ -25,12 +25,18 @@ config_value from_element(simdjson::dom::element element) {
       array.push_back(from_element(value));
     return config_value{std::move(array)};
   }
-  case element_type::STRING: return config_value{std::string{std::string_view(element)}};
-  case element_type::INT64: return config_value{std::int64_t{element}};
-  case element_type::UINT64: return config_value{static_cast<double>(std::uint64_t{element})}; // beyond int64: out of any range
-  case element_type::DOUBLE: return config_value{double{element}};
-  case element_type::BOOL: return config_value{bool{element}};
-  case element_type::NULL_VALUE: break;
+  case element_type::STRING:
+    return config_value{std::string{std::string_view(element)}};
+  case element_type::INT64:
+    return config_value{std::int64_t{element}};
+  case element_type::UINT64:
+    return config_value{static_cast<double>(std::uint64_t{element})}; // beyond int64: out of any range
+  case element_type::DOUBLE:
+    return config_value{double{element}};
+  case element_type::BOOL:
+    return config_value{bool{element}};
+  case element_type::NULL_VALUE:
+    break;
   }
   return {};
 }
@@ -73,8 +79,8 @@ result<config_value> config_value::from_toml(std::string_view text) {
   try {
     return from_node(toml::parse(text));
   } catch (const toml::parse_error& why) {
-    return failure{errc::malformed, std::string{why.description()} + ", line " +
-                                      std::to_string(why.source().begin.line)};
+    return failure{errc::malformed,
+                   std::string{why.description()} + ", line " + std::to_string(why.source().begin.line)};
   }
 }
 
@@ -103,8 +109,9 @@ const config_value* config_reader::find(const std::string& name) const {
   if (object_ == nullptr)
     return nullptr;
   const auto found = object_->find(name);
-  return found == object_->end() || std::holds_alternative<std::monostate>(found->second.value()) ? nullptr
-                                                                                                  : &found->second;
+  return found == object_->end() || std::holds_alternative<std::monostate>(found->second.value())
+             ? nullptr
+             : &found->second;
 }
 
 config_reader config_reader::child(const std::string& name) {
@@ -123,7 +130,8 @@ void config_reader::refuse(const std::string& name, const std::string& right) {
     return;
   const auto* value = find(name);
   outcome_ = failure{errc::malformed, (path_.empty() ? name : path_ + "." + name) + " is " +
-                                        (value != nullptr ? value->describe() : "missing") + "; " + right + " is right"};
+                                          (value != nullptr ? value->describe() : "missing") + "; " + right +
+                                          " is right"};
 }
 
 void config_reader::read(const std::string& name, bool& field) {
@@ -144,7 +152,8 @@ void config_reader::read(const std::string& name, std::string& field) {
   }
 }
 
-void config_reader::read(const std::string& name, std::uint64_t& field, std::uint64_t low, std::uint64_t high) {
+void config_reader::read(const std::string& name, std::uint64_t& field, std::uint64_t low,
+                         std::uint64_t high) {
   if (const auto* value = find(name)) {
     const auto* number = std::get_if<std::int64_t>(&value->value());
     if (number != nullptr && *number >= 0 && static_cast<std::uint64_t>(*number) >= low &&
@@ -155,7 +164,8 @@ void config_reader::read(const std::string& name, std::uint64_t& field, std::uin
   }
 }
 
-void config_reader::read(const std::string& name, std::uint32_t& field, std::uint32_t low, std::uint32_t high) {
+void config_reader::read(const std::string& name, std::uint32_t& field, std::uint32_t low,
+                         std::uint32_t high) {
   std::uint64_t wide = field;
   read(name, wide, low, high);
   field = static_cast<std::uint32_t>(wide);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A configuration as a tree of values, whether it was JSON or TOML, with errors that name the path of a field.
+// A configuration as a tree of values, whether it was JSON or TOML, with errors that name the path of a
+// field.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +35,8 @@ private:
   any value_;
 };
 
-/// Reads the fields of one object; the first wrong one is remembered. Missing fields and nulls keep their default.
+/// Reads the fields of one object; the first wrong one is remembered. Missing fields and nulls keep their
+/// default.
 class config_reader {
 public:
   /// `value` null: an object without fields. `path`: what messages call it.

@@ -17,8 +17,8 @@ namespace {
 constexpr std::uint32_t largest_batch = 0x10000000;
 constexpr std::uint64_t largest_config_file = 1 << 20;
 
-void read_prefetch_limits(config_reader& fields, prefetch_config& prefetch, const char* threads, const char* batch,
-                          const char* bandwidth) {
+void read_prefetch_limits(config_reader& fields, prefetch_config& prefetch, const char* threads,
+                          const char* batch, const char* bandwidth) {
   fields.read("enable", prefetch.enabled);
   fields.read(threads, prefetch.threads, prefetch.enabled ? 1 : 0, prefetch.enabled ? 1024 : 0xffffffff);
   fields.read(batch, prefetch.batch_size, 0, largest_batch);
@@ -174,8 +174,8 @@ result<mount_settings> parse_config(std::string_view text) {
     return is_v2(*json) ? from_v2(*json) : from_v1(*json);
   const auto toml = config_value::from_toml(text);
   if (!toml)
-    return failure{errc::malformed, "failed to parse configuration information: neither JSON (" + json.error().detail +
-                                      ") nor TOML (" + toml.error().detail + ")"};
+    return failure{errc::malformed, "failed to parse configuration information: neither JSON (" +
+                                        json.error().detail + ") nor TOML (" + toml.error().detail + ")"};
   if (!is_v2(*toml))
     return failure{errc::malformed, "failed to parse configuration information: TOML needs version = 2"};
   return from_v2(*toml);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From configuration text to mount_settings: v2 as JSON or TOML, v1 JSON, and the oldest form (contract section 2).
+// From configuration text to mount_settings: v2 as JSON or TOML, v1 JSON, and the oldest form (contract
+// section 2).
 #pragma once
 
 #include <string>

@@ -9,10 +9,14 @@ namespace {
 
 const char* name_of(daemon_event event) noexcept {
   switch (event) {
-  case daemon_event::mount: return "Mount";
-  case daemon_event::start: return "Start";
-  case daemon_event::stop: return "Stop";
-  case daemon_event::exit: return "Exit";
+  case daemon_event::mount:
+    return "Mount";
+  case daemon_event::start:
+    return "Start";
+  case daemon_event::stop:
+    return "Stop";
+  case daemon_event::exit:
+    return "Exit";
   }
   return "Unknown";
 }
@@ -28,15 +32,20 @@ result<daemon_state> next_state(daemon_state now, daemon_event event) {
     return daemon_state::running;
   if (event == daemon_event::stop)
     return now == daemon_state::running ? daemon_state::ready : daemon_state::stopped;
-  return failure{errc::wrong_state, std::string{"Configure(DaemonAbnormal(UnexpectedEvent(\""} + name_of(event) + "\")))"};
+  return failure{errc::wrong_state,
+                 std::string{"Configure(DaemonAbnormal(UnexpectedEvent(\""} + name_of(event) + "\")))"};
 }
 
 const char* to_string(daemon_state state) noexcept {
   switch (state) {
-  case daemon_state::init: return "INIT";
-  case daemon_state::ready: return "READY";
-  case daemon_state::running: return "RUNNING";
-  case daemon_state::stopped: return "STOPPED";
+  case daemon_state::init:
+    return "INIT";
+  case daemon_state::ready:
+    return "READY";
+  case daemon_state::running:
+    return "RUNNING";
+  case daemon_state::stopped:
+    return "STOPPED";
   }
   return "UNKNOWN";
 }

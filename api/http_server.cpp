@@ -20,22 +20,21 @@ namespace {
 constexpr std::size_t largest_body = 10 << 20;
 constexpr unsigned most_connections = 4096;
 
-/// One request of a connection, from its first line to its answer. The library's thread and whoever answers share it.
+/// One request of a connection, from its first line to its answer. The library's thread and whoever answers
+/// share it.
 struct exchange {
   MHD_Connection* connection = nullptr;
   http_request request;
   http_answer answer;
   bool is_too_large = false;
-  bool is_handed_over = false;       // library's thread only
+  bool is_handed_over = false; // library's thread only
   std::atomic<bool> is_answered{false};
 };
 
 class responder final : public http_responder {
 public:
   explicit responder(std::shared_ptr<exchange> asked) : asked_(std::move(asked)) {}
-  ~responder() override {
-    answer({500, R"({"code":"UNDEFINED","message":"the request was dropped"})"});
-  }
+  ~responder() override { answer({500, R"({"code":"UNDEFINED","message":"the request was dropped"})"}); }
   void answer(http_answer with) override {
     if (is_done_.exchange(true))
       return;
@@ -81,8 +80,8 @@ struct http_server::state {
   std::string path;
   MHD_Daemon* daemon = nullptr;
 
-  static MHD_Result on_request(void* self, MHD_Connection* connection, const char* url, const char* method, const char*,
-                               const char* data, std::size_t* size, void** context) {
+  static MHD_Result on_request(void* self, MHD_Connection* connection, const char* url, const char* method,
+                               const char*, const char* data, std::size_t* size, void** context) {
     auto* here = static_cast<state*>(self);
     if (*context == nullptr) {
       auto asked = std::make_shared<exchange>();
@@ -128,7 +127,7 @@ result<std::unique_ptr<http_server>> http_server::start(const std::string& path,
   address.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof address.sun_path)
     return failure{errc::malformed, "socket path '" + path + "' has " + std::to_string(path.size()) +
-                                      " bytes; 1 to 107 are possible"};
+                                        " bytes; 1 to 107 are possible"};
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   unique_fd fd{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
   struct stat there {};
@@ -138,7 +137,8 @@ result<std::unique_ptr<http_server>> http_server::start(const std::string& path,
     ::unlink(path.c_str());
   }
   const auto umask_before = ::umask(0177);
-  const bool is_bound = fd && ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  const bool is_bound =
+      fd && ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
   const int why = errno;
   ::umask(umask_before);
   if (!is_bound)
@@ -148,10 +148,11 @@ result<std::unique_ptr<http_server>> http_server::start(const std::string& path,
   std::unique_ptr<http_server> server{new http_server};
   server->state_->handle = std::move(handle);
   server->state_->path = path;
-  server->state_->daemon = MHD_start_daemon(
-    MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, nullptr, nullptr, state::on_request,
-    server->state_.get(), MHD_OPTION_LISTEN_SOCKET, fd.get(), MHD_OPTION_NOTIFY_COMPLETED, state::on_completed, nullptr,
-    MHD_OPTION_CONNECTION_LIMIT, most_connections, MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_END);
+  server->state_->daemon =
+      MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, nullptr, nullptr,
+                       state::on_request, server->state_.get(), MHD_OPTION_LISTEN_SOCKET, fd.get(),
+                       MHD_OPTION_NOTIFY_COMPLETED, state::on_completed, nullptr, MHD_OPTION_CONNECTION_LIMIT,
+                       most_connections, MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_END);
   if (server->state_->daemon == nullptr)
     return failure{errc::unavailable, "the HTTP library does not start on " + path};
   (void) fd.release(); // the library closes it

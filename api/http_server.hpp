@@ -30,13 +30,14 @@ public:
   virtual void answer(http_answer with) = 0;
 };
 
-/// Threads: the library runs one thread of its own; handlers are called on it and must not block. Connections that idle
-/// are never closed by us.
+/// Threads: the library runs one thread of its own; handlers are called on it and must not block. Connections
+/// that idle are never closed by us.
 class http_server {
 public:
   using handler = std::function<void(http_request, std::shared_ptr<http_responder>)>;
 
-  /// Listens at `path`: a stale socket there is replaced, the new one has mode 0600. unavailable names the call.
+  /// Listens at `path`: a stale socket there is replaced, the new one has mode 0600. unavailable names the
+  /// call.
   static result<std::unique_ptr<http_server>> start(const std::string& path, handler handle);
   /// Ends all connections and removes the socket.
   ~http_server();

@@ -15,7 +15,9 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-std::string text_of(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
+std::string text_of(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
 
 template <class Counters>
 json list_of(const Counters& counters) {
@@ -26,9 +28,9 @@ json list_of(const Counters& counters) {
 }
 
 json prefetch_json(const prefetch_config& prefetch) {
-  return {{"enable", prefetch.enabled},           {"threads", prefetch.threads},
-          {"batch_size", prefetch.batch_size},    {"bandwidth_limit", prefetch.bandwidth_limit},
-          {"prefetch_all", prefetch.everything},  {"stream_prefetch", prefetch.stream}};
+  return {{"enable", prefetch.enabled},          {"threads", prefetch.threads},
+          {"batch_size", prefetch.batch_size},   {"bandwidth_limit", prefetch.bandwidth_limit},
+          {"prefetch_all", prefetch.everything}, {"stream_prefetch", prefetch.stream}};
 }
 
 /// The present (v2) form, whatever form it came in.
@@ -103,7 +105,9 @@ json file_json(const file_counters& file) {
 
 } // namespace
 
-std::string error_text(const std::string& message) { return text_of({{"code", "UNDEFINED"}, {"message", message}}); }
+std::string error_text(const std::string& message) {
+  return text_of({{"code", "UNDEFINED"}, {"message", message}});
+}
 
 std::string daemon_text(const daemon_facts& facts, const mount_list* mounts) {
   const auto& made = version();

@@ -22,10 +22,17 @@ constexpr std::size_t kept_files = 10;
 void write_line(log_level level, std::string_view line) {
   auto to = spdlog::level::info;
   switch (level) {
-  case log_level::debug: to = spdlog::level::debug; break;
-  case log_level::info: break;
-  case log_level::warning: to = spdlog::level::warn; break;
-  case log_level::error: to = spdlog::level::err; break;
+  case log_level::debug:
+    to = spdlog::level::debug;
+    break;
+  case log_level::info:
+    break;
+  case log_level::warning:
+    to = spdlog::level::warn;
+    break;
+  case log_level::error:
+    to = spdlog::level::err;
+    break;
   }
   spdlog::log(to, "{}", line.substr(0, longest_line));
 }
@@ -37,7 +44,8 @@ spdlog::sink_ptr make_sink(const log_options& options) {
   if (!path.has_extension())
     path += ".log";
   if (options.rotation_megabytes != 0)
-    return std::make_shared<spdlog::sinks::rotating_file_sink_mt>(path.string(), options.rotation_megabytes << 20, kept_files);
+    return std::make_shared<spdlog::sinks::rotating_file_sink_mt>(
+        path.string(), options.rotation_megabytes << 20, kept_files);
   return std::make_shared<spdlog::sinks::basic_file_sink_mt>(path.string());
 }
 
@@ -69,6 +77,8 @@ bool set_log_level(const std::string& level) {
   return false;
 }
 
-void stop_log() { spdlog::shutdown(); }
+void stop_log() {
+  spdlog::shutdown();
+}
 
 } // namespace nydus

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The program's log, by spdlog: written by a thread of its own, so that nobody waits for a disk; what comes faster than
-// it can write pushes out the oldest lines (contract 7.10).
+// The program's log, by spdlog: written by a thread of its own, so that nobody waits for a disk; what comes
+// faster than it can write pushes out the oldest lines (contract 7.10).
 #pragma once
 
 #include <cstdint>

@@ -54,7 +54,8 @@ public:
   void exit_asked() const noexcept { raise(exit_asked_); }
 
   wake_reason wait() const noexcept {
-    std::array<pollfd, 3> waited{{{signals_.get(), POLLIN, 0}, {session_ended_.get(), POLLIN, 0}, {exit_asked_.get(), POLLIN, 0}}};
+    std::array<pollfd, 3> waited{
+        {{signals_.get(), POLLIN, 0}, {session_ended_.get(), POLLIN, 0}, {exit_asked_.get(), POLLIN, 0}}};
     while (::poll(waited.data(), waited.size(), -1) < 0 && errno == EINTR) {
     }
     if (waited[0].revents != 0)
@@ -117,12 +118,12 @@ result<start_mount> plan_mount(const daemon_options& options) {
     image.settings = std::make_shared<const mount_settings>(settings_for_directory(options.localfs_dir));
   } else {
     auto settings = options.config.empty()
-                      ? failure{errc::malformed, "--bootstrap needs --config or --localfs-dir"}
-                      : parse_config(plan.config_text);
+                        ? failure{errc::malformed, "--bootstrap needs --config or --localfs-dir"}
+                        : parse_config(plan.config_text);
     if (!settings)
       return failure{settings.error().code, options.config.empty() ? settings.error().detail
-                                                                   : "configuration " + options.config + ": " +
-                                                                       settings.error().detail};
+                                                                   : "configuration " + options.config +
+                                                                         ": " + settings.error().detail};
     image.settings = std::make_shared<const mount_settings>(std::move(*settings));
   }
   auto prefetch = prefetch_list(options.prefetch_files);
@@ -160,7 +161,8 @@ result<void> run(const daemon_options& options, const end_events& events) {
   if (plan->image)
     if (auto mounted = (*served)->mount(*plan->image); !mounted)
       return mounted.error();
-  if (auto served_fuse = (*served)->serve_fuse(*mountpoint, [&events] { events.session_ended(); }); !served_fuse)
+  if (auto served_fuse = (*served)->serve_fuse(*mountpoint, [&events] { events.session_ended(); });
+      !served_fuse)
     return served_fuse.error();
 
   std::unique_ptr<http_server> server;
@@ -174,9 +176,10 @@ result<void> run(const daemon_options& options, const end_events& events) {
     parts.set_log_level = set_log_level;
     parts.exit = [&events] { events.exit_asked(); };
     auto front = spawn_api_front((*served)->system(), std::move(parts));
-    auto listening = http_server::start(options.apisock, [front](http_request request, std::shared_ptr<http_responder> to) {
-      caf::anon_send(front, http_call{std::move(request), std::move(to)});
-    });
+    auto listening = http_server::start(options.apisock,
+                                        [front](http_request request, std::shared_ptr<http_responder> to) {
+                                          caf::anon_send(front, http_call{std::move(request), std::move(to)});
+                                        });
     if (!listening) {
       (*served)->stop();
       return listening.error();

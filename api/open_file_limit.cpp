@@ -19,7 +19,8 @@ result<void> raise_open_file_limit(std::uint64_t wanted) {
     return {};
   std::uint64_t system_limit = highest_limit + left_to_others;
   std::ifstream{"/proc/sys/fs/file-max"} >> system_limit;
-  const auto most = std::min(system_limit > left_to_others ? system_limit - left_to_others : 0, highest_limit);
+  const auto most =
+      std::min(system_limit > left_to_others ? system_limit - left_to_others : 0, highest_limit);
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0)
     return system_failure("read the limit of open files", errno);
@@ -33,7 +34,8 @@ result<void> raise_open_file_limit(std::uint64_t wanted) {
   const rlimit within{std::min<rlim_t>(target, limit.rlim_max), limit.rlim_max};
   (void) ::setrlimit(RLIMIT_NOFILE, &within);
   return system_failure("raise the limit of open files from " + std::to_string(limit.rlim_cur) + " to " +
-                          std::to_string(target) + " (--rlimit-nofile); it is " + std::to_string(within.rlim_cur) + " now",
+                            std::to_string(target) + " (--rlimit-nofile); it is " +
+                            std::to_string(within.rlim_cur) + " now",
                         why);
 }
 

@@ -8,8 +8,8 @@
 
 namespace nydus {
 
-/// Raises the limit to `wanted` files (0: leaves it alone), within what the system has. A failure is worth a warning
-/// and no more.
+/// Raises the limit to `wanted` files (0: leaves it alone), within what the system has. A failure is worth a
+/// warning and no more.
 result<void> raise_open_file_limit(std::uint64_t wanted);
 
 } // namespace nydus

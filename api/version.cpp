@@ -21,14 +21,13 @@ std::string built_at() {
 } // namespace
 
 const build_version& version() {
-  static const build_version made{
-    NYDUS_VERSION, NYDUS_GIT_COMMIT, built_at(),
+  static const build_version made{NYDUS_VERSION, NYDUS_GIT_COMMIT, built_at(),
 #ifdef NDEBUG
-    "release",
+                                  "release",
 #else
-    "debug",
+                                   "debug",
 #endif
-    "g++ " __VERSION__};
+                                  "g++ " __VERSION__};
   return made;
 }
 

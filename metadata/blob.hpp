@@ -11,7 +11,7 @@
 namespace nydus {
 
 struct blob {
-  std::string id;                      // names the blob in its backend and the cache files; no '/', no NUL
+  std::string id; // names the blob in its backend and the cache files; no '/', no NUL
   compressor compression = compressor::none;
   digester digests = digester::blake3;
   std::uint32_t chunk_size = 0;        // bytes, power of two

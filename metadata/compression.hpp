@@ -10,10 +10,14 @@ enum class compressor : std::uint8_t { none = 0, lz4_block = 1, gzip = 2, zstd =
 
 constexpr const char* to_string(compressor kind) noexcept {
   switch (kind) {
-  case compressor::none: return "none";
-  case compressor::lz4_block: return "lz4_block";
-  case compressor::gzip: return "gzip";
-  case compressor::zstd: return "zstd";
+  case compressor::none:
+    return "none";
+  case compressor::lz4_block:
+    return "lz4_block";
+  case compressor::gzip:
+    return "gzip";
+  case compressor::zstd:
+    return "zstd";
   }
   return "unknown";
 }

@@ -18,7 +18,9 @@ struct digest_stream::state {
 digest_stream::digest_stream(digester kind) : state_(std::make_unique<state>()) {
   state_->kind = kind;
   switch (kind) {
-  case digester::blake3: blake3_hasher_init(&state_->blake3); break;
+  case digester::blake3:
+    blake3_hasher_init(&state_->blake3);
+    break;
   case digester::sha256:
     state_->sha256 = EVP_MD_CTX_new();
     EVP_DigestInit_ex(state_->sha256, EVP_sha256(), nullptr);
@@ -32,16 +34,24 @@ digest_stream::~digest_stream() = default;
 
 void digest_stream::update(std::span<const std::byte> bytes) noexcept {
   switch (state_->kind) {
-  case digester::blake3: blake3_hasher_update(&state_->blake3, bytes.data(), bytes.size()); break;
-  case digester::sha256: EVP_DigestUpdate(state_->sha256, bytes.data(), bytes.size()); break;
+  case digester::blake3:
+    blake3_hasher_update(&state_->blake3, bytes.data(), bytes.size());
+    break;
+  case digester::sha256:
+    EVP_DigestUpdate(state_->sha256, bytes.data(), bytes.size());
+    break;
   }
 }
 
 digest_bytes digest_stream::finish() noexcept {
   digest_bytes digest{};
   switch (state_->kind) {
-  case digester::blake3: blake3_hasher_finalize(&state_->blake3, digest.data(), digest.size()); break;
-  case digester::sha256: EVP_DigestFinal_ex(state_->sha256, digest.data(), nullptr); break;
+  case digester::blake3:
+    blake3_hasher_finalize(&state_->blake3, digest.data(), digest.size());
+    break;
+  case digester::sha256:
+    EVP_DigestFinal_ex(state_->sha256, digest.data(), nullptr);
+    break;
   }
   return digest;
 }
@@ -76,8 +86,10 @@ std::string to_hex(const digest_bytes& digest) {
 
 const char* to_string(digester kind) noexcept {
   switch (kind) {
-  case digester::blake3: return "blake3";
-  case digester::sha256: return "sha256";
+  case digester::blake3:
+    return "blake3";
+  case digester::sha256:
+    return "sha256";
   }
   return "unknown";
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The digests that name chunks, inodes and blobs: BLAKE3 and SHA-256, plain, 32 bytes (RAFS v5 spec section 11).
+// The digests that name chunks, inodes and blobs: BLAKE3 and SHA-256, plain, 32 bytes (RAFS v5 spec section
+// 11).
 #pragma once
 
 #include <array>

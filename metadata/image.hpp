@@ -19,25 +19,27 @@ namespace nydus {
 
 /// What the superblock says. Plain numbers, for the API and for checks.
 struct image_description {
-  std::uint32_t format_version = 0;  // 5 or 6
-  std::uint32_t chunk_size = 0;      // bytes
-  std::uint64_t inode_count = 0;     // unique inodes, advisory
-  std::uint64_t highest_inode = 0;   // numbers run from the root's to this
+  std::uint32_t format_version = 0; // 5 or 6
+  std::uint32_t chunk_size = 0;     // bytes
+  std::uint64_t inode_count = 0;    // unique inodes, advisory
+  std::uint64_t highest_inode = 0;  // numbers run from the root's to this
   inode_number root{1};
-  std::uint64_t flags = 0;           // raw flag word
+  std::uint64_t flags = 0; // raw flag word
   compressor compression = compressor::none;
   digester digests = digester::blake3;
   bool has_xattrs = false;
-  bool has_explicit_owners = false;  // else owners are the daemon's
-  std::uint64_t metadata_size = 0;   // bytes of the bootstrap
+  bool has_explicit_owners = false;                                     // else owners are the daemon's
+  std::uint64_t metadata_size = 0;                                      // bytes of the bootstrap
   std::vector<std::pair<std::string, std::uint64_t>> superblock_fields; // raw, for GET /daemon/backend
 };
 
 /// One opened image.
 ///
-/// Threads: all members are const and may be called from any thread at once; none blocks for longer than a page
+/// Threads: all members are const and may be called from any thread at once; none blocks for longer than a
+/// page
 ///   fault of the mapped bootstrap, none allocates more than its answer.
-/// Failures: not_found (no such inode, name), not_a_directory, is_a_directory, no_attribute, corrupt (a record
+/// Failures: not_found (no such inode, name), not_a_directory, is_a_directory, no_attribute, corrupt (a
+/// record
 ///   fails its checks: detail names field and value). A failure is about one record; others stay readable.
 class image {
 public:
@@ -57,12 +59,14 @@ public:
   /// The directory that holds `directory`; the root is its own.
   virtual result<inode_number> parent(inode_number directory) const = 0;
   /// Visits the entries from cursor `offset` (0: the first), without "." and "..".
-  virtual result<void> list(inode_number directory, std::uint64_t offset, const entry_visitor& visit) const = 0;
+  virtual result<void> list(inode_number directory, std::uint64_t offset,
+                            const entry_visitor& visit) const = 0;
   /// The target of a symbolic link, borrowed from the image.
   virtual result<std::string_view> symlink_target(inode_number inode) const = 0;
   virtual result<std::string_view> xattr(inode_number inode, std::string_view name) const = 0;
   virtual result<void> list_xattrs(inode_number inode, const xattr_visitor& visit) const = 0;
-  /// Appends to `slices`, in file order, what holds bytes [offset, offset + size) of a regular file, cut at its end.
+  /// Appends to `slices`, in file order, what holds bytes [offset, offset + size) of a regular file, cut at
+  /// its end.
   virtual result<void> slices(inode_number file, std::uint64_t offset, std::uint64_t size,
                               std::vector<chunk_slice>& slices) const = 0;
   /// Files and directories that the builder wants fetched first, in its order. May be empty.
@@ -71,8 +75,9 @@ public:
   virtual result<void> verify(inode_number inode) const = 0;
 };
 
-/// Opens the bootstrap at `path`; the format is told from its bytes. Cost does not depend on the number of inodes.
-/// Failures: not_found, unavailable (cannot be read), corrupt (no image, or its superblock or tables fail a check).
+/// Opens the bootstrap at `path`; the format is told from its bytes. Cost does not depend on the number of
+/// inodes. Failures: not_found, unavailable (cannot be read), corrupt (no image, or its superblock or tables
+/// fail a check).
 result<std::shared_ptr<const image>> open_image(const std::string& path);
 
 } // namespace nydus

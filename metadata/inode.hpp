@@ -25,8 +25,8 @@ struct inode_attributes {
 
 /// One name in a directory. `name` is borrowed from the image.
 struct directory_entry {
-  std::string_view name;      // raw bytes, 1..255, no '/' and no NUL
-  std::uint64_t next_offset;  // opaque cursor: where the entry after this one starts
+  std::string_view name;     // raw bytes, 1..255, no '/' and no NUL
+  std::uint64_t next_offset; // opaque cursor: where the entry after this one starts
   inode_attributes attributes;
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file's bytes as memory, read-only and shared: pages come when they are touched and belong to the page cache.
+// A file's bytes as memory, read-only and shared: pages come when they are touched and belong to the page
+// cache.
 #pragma once
 
 #include <cstddef>

@@ -31,7 +31,8 @@ void put_zeros_under(int signal, siginfo_t* info, void*) {
       continue;
     const auto page_size = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
     auto* page = reinterpret_cast<void*>(address & ~(page_size - 1));
-    if (::mmap(page, page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED)
+    if (::mmap(page, page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
+        MAP_FAILED)
       return;
   }
   ::signal(signal, SIG_DFL); // the faulting instruction runs again and ends the process

@@ -24,13 +24,15 @@ bool is_erofs(std::span<const std::byte> bytes) noexcept {
   return word == erofs_magic;
 }
 
-/// Bytes of the bootstrap that ends right before a closing tar header "image.boot" (RAFS v5 spec section 14); 0: none.
+/// Bytes of the bootstrap that ends right before a closing tar header "image.boot" (RAFS v5 spec section 14);
+/// 0: none.
 std::size_t inlined_bootstrap_size(std::span<const std::byte> bytes) noexcept {
   if (bytes.size() < tar_header_size)
     return 0;
   const auto header = bytes.last(tar_header_size);
   const auto* text = reinterpret_cast<const char*>(header.data());
-  if (std::strncmp(text, "image.boot", 100) != 0 || std::memcmp(text + 257, "ustar", 5) != 0 || text[156] != '0')
+  if (std::strncmp(text, "image.boot", 100) != 0 || std::memcmp(text + 257, "ustar", 5) != 0 ||
+      text[156] != '0')
     return 0;
   std::size_t size = 0;
   for (int i = 0; i < 11; ++i) { // octal digits
@@ -49,7 +51,8 @@ result<std::shared_ptr<const image>> open_image(const std::string& path) {
     return std::move(file).error();
   const auto bytes = (*file)->bytes();
   const auto name = path.substr(path.rfind('/') + 1);
-  const auto with_path = [&](result<std::shared_ptr<const image>> opened) -> result<std::shared_ptr<const image>> {
+  const auto with_path =
+      [&](result<std::shared_ptr<const image>> opened) -> result<std::shared_ptr<const image>> {
     if (!opened)
       return failure{opened.error().code, path + ": " + opened.error().detail};
     return opened;
@@ -60,7 +63,7 @@ result<std::shared_ptr<const image>> open_image(const std::string& path) {
     return failure{errc::not_supported, path + " is a RAFS v6 image; this build reads RAFS v5 only"};
   if (bytes.size() < sizeof(rafs_v5::superblock))
     return failure{errc::corrupt, path + ": invalid RAFS superblock: the file has only " +
-                                    std::to_string(bytes.size()) + " bytes"};
+                                      std::to_string(bytes.size()) + " bytes"};
   return with_path(rafs_v5::open(std::move(*file), 0, bytes.size(), name));
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// THE FACE of storage/ towards the places that hold blobs: a directory today, registries and object stores later.
+// THE FACE of storage/ towards the places that hold blobs: a directory today, registries and object stores
+// later.
 #pragma once
 
 #include <cstdint>
@@ -23,9 +24,11 @@ struct blob_range {
 
 /// A place that blobs can be read from.
 ///
-/// Threads: read() and size() may be called from any thread, several at once. `done` runs once, on the caller's thread
+/// Threads: read() and size() may be called from any thread, several at once. `done` runs once, on the
+/// caller's thread
 ///   before read() returns (a directory blocks) or on a thread of the backend (a network one does not).
-/// Failures: not_found (no such blob), malformed (the range ends behind the blob's end), backend_down. Each names the
+/// Failures: not_found (no such blob), malformed (the range ends behind the blob's end), backend_down. Each
+/// names the
 ///   blob and the cause. Retries are the backend's affair. A failure is never remembered.
 class blob_backend {
 public:

@@ -10,7 +10,8 @@
 
 namespace nydus {
 
-result<std::shared_ptr<blob_cache_files>> blob_cache_files::open(const cache_config& config, const blob& source) {
+result<std::shared_ptr<blob_cache_files>> blob_cache_files::open(const cache_config& config,
+                                                                 const blob& source) {
   std::error_code why;
   std::filesystem::create_directories(config.work_directory, why);
   if (why)
@@ -22,7 +23,8 @@ result<std::shared_ptr<blob_cache_files>> blob_cache_files::open(const cache_con
   const auto map_path = stem + ".blob.data.chunk_map"; // one name for both kinds of file
   const auto size = config.keep_compressed ? source.compressed_size : source.uncompressed_size;
   const auto data_path = stem + (config.keep_compressed ? ".blob.raw" : ".blob.data");
-  // Bits of a file that is gone tell nothing. They go before the file is made, so that no kill leaves them behind it.
+  // Bits of a file that is gone tell nothing. They go before the file is made, so that no kill leaves them
+  // behind it.
   if (!std::filesystem::exists(data_path, why) && ::unlink(map_path.c_str()) != 0 && errno != ENOENT)
     return system_failure("remove chunk map " + map_path, errno);
   bool was_made = false;
@@ -51,7 +53,9 @@ bool blob_cache_files::is_servable(const chunk& wanted) const noexcept {
   return !keeps_compressed_ && presence_ && (checked_ ? *checked_ : *presence_).test(wanted.index);
 }
 
-bool blob_cache_files::is_kept(const chunk& wanted) const noexcept { return presence_ && presence_->test(wanted.index); }
+bool blob_cache_files::is_kept(const chunk& wanted) const noexcept {
+  return presence_ && presence_->test(wanted.index);
+}
 
 std::uint64_t blob_cache_files::offset_of(const chunk& kept) const noexcept {
   return keeps_compressed_ ? kept.compressed_offset : kept.uncompressed_offset;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the local cache keeps of one blob: its file and its presence bits, and the order in which they are written.
+// What the local cache keeps of one blob: its file and its presence bits, and the order in which they are
+// written.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +19,8 @@ namespace nydus {
 /// Threads: any. Files and bits agree: a set bit means that right bytes were written before it was set.
 class blob_cache_files {
 public:
-  /// Opens or makes the cache of `source` in config.work_directory, which is made too. `config.kind` is files.
+  /// Opens or makes the cache of `source` in config.work_directory, which is made too. `config.kind` is
+  /// files.
   static result<std::shared_ptr<blob_cache_files>> open(const cache_config& config, const blob& source);
 
   /// The chunk's decompressed bytes lie in file() and may be served as they are.
@@ -30,7 +32,8 @@ public:
   std::uint64_t size_of(const chunk& kept) const noexcept;
 
   /// Writes a checked chunk, decompressed or as stored by what the cache keeps, and then sets its bit.
-  result<void> store(const chunk& checked, std::span<const std::byte> stored, std::span<const std::byte> plain);
+  result<void> store(const chunk& checked, std::span<const std::byte> stored,
+                     std::span<const std::byte> plain);
   /// Notes that a kept chunk was checked by this process.
   void mark_checked(const chunk& checked) noexcept;
 

@@ -33,7 +33,8 @@ result<blob_file> blob_file::open(const std::string& path, std::uint64_t size, b
     if (::unlink(path.c_str()) != 0 && errno != ENOENT)
       return system_failure("replace cache file " + path, errno);
   }
-  return failure{errc::unavailable, "cache file " + path + " keeps changing its size; does another program use it?"};
+  return failure{errc::unavailable,
+                 "cache file " + path + " keeps changing its size; does another program use it?"};
 }
 
 result<void> blob_file::write(std::uint64_t offset, std::span<const std::byte> bytes) const {

@@ -11,11 +11,13 @@
 
 namespace nydus {
 
-/// Threads: any. Several processes may have the same file open; the descriptor stays good when the file is unlinked.
+/// Threads: any. Several processes may have the same file open; the descriptor stays good when the file is
+/// unlinked.
 class blob_file {
 public:
-  /// Opens or makes `path`. `size`: bytes it is to have, 0 if unknown (it grows as it is written). A file that is
-  /// larger is none of ours: it is replaced. `was_made` tells whether what it held before, if anything, is gone.
+  /// Opens or makes `path`. `size`: bytes it is to have, 0 if unknown (it grows as it is written). A file
+  /// that is larger is none of ours: it is replaced. `was_made` tells whether what it held before, if
+  /// anything, is gone.
   static result<blob_file> open(const std::string& path, std::uint64_t size, bool& was_made);
 
   result<void> write(std::uint64_t offset, std::span<const std::byte> bytes) const;

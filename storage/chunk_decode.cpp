@@ -11,7 +11,8 @@ namespace nydus {
 namespace {
 
 std::string name_of(const chunk& named, const blob& source) {
-  return "chunk " + std::to_string(named.index) + " at " + std::to_string(named.compressed_offset) + " of blob " + source.id;
+  return "chunk " + std::to_string(named.index) + " at " + std::to_string(named.compressed_offset) +
+         " of blob " + source.id;
 }
 
 } // namespace
@@ -23,13 +24,14 @@ result<void> check_chunk(const chunk& expected, const blob& source, std::span<co
   if (check_digest) {
     const auto found = digest_of(source.digests, plain);
     if (found != expected.digest)
-      return failure{errc::corrupt, name_of(expected, source) + ": its " + to_string(source.digests) + " digest is " +
-                                      to_hex(found) + ", the image says " + to_hex(expected.digest)};
+      return failure{errc::corrupt, name_of(expected, source) + ": its " + to_string(source.digests) +
+                                        " digest is " + to_hex(found) + ", the image says " +
+                                        to_hex(expected.digest)};
   } else if (expected.has_crc32c) {
     const auto found = crc32c(plain);
     if (found != expected.crc32c)
       return failure{errc::corrupt, name_of(expected, source) + ": its CRC-32C is " + std::to_string(found) +
-                                      ", the image says " + std::to_string(expected.crc32c)};
+                                        ", the image says " + std::to_string(expected.crc32c)};
   }
   return {};
 }

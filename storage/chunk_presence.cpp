@@ -33,9 +33,13 @@ struct map_header {
 static_assert(sizeof(map_header) == 4096 && alignof(map_header) == 1);
 static_assert(sizeof(std::atomic<std::uint8_t>) == 1 && std::atomic<std::uint8_t>::is_always_lock_free);
 
-constexpr std::uint8_t mask_of(std::uint32_t index) noexcept { return static_cast<std::uint8_t>(0x80 >> (index % 8)); }
+constexpr std::uint8_t mask_of(std::uint32_t index) noexcept {
+  return static_cast<std::uint8_t>(0x80 >> (index % 8));
+}
 
-std::size_t file_size(std::uint32_t chunk_count) noexcept { return sizeof(map_header) + (std::size_t{chunk_count} + 7) / 8; }
+std::size_t file_size(std::uint32_t chunk_count) noexcept {
+  return sizeof(map_header) + (std::size_t{chunk_count} + 7) / 8;
+}
 
 bool is_valid(const map_header& header) noexcept {
   return header.magic == magic && (header.version == 0 || header.second_magic == second_magic);
@@ -72,13 +76,15 @@ result<unique_fd> open_map(const std::string& path, std::uint32_t chunk_count) {
   map_header header;
   if (::fstat(fd.get(), &status) != 0 || static_cast<std::size_t>(status.st_size) != file_size(chunk_count) ||
       ::pread(fd.get(), &header, sizeof header, 0) != sizeof header || !is_valid(header))
-    return failure{errc::corrupt, "chunk map " + path + " is not one of " + std::to_string(chunk_count) + " chunks"};
+    return failure{errc::corrupt,
+                   "chunk map " + path + " is not one of " + std::to_string(chunk_count) + " chunks"};
   return fd;
 }
 
 } // namespace
 
-result<std::unique_ptr<chunk_presence>> chunk_presence::open(const std::string& path, std::uint32_t chunk_count) {
+result<std::unique_ptr<chunk_presence>> chunk_presence::open(const std::string& path,
+                                                             std::uint32_t chunk_count) {
   auto fd = open_map(path, chunk_count);
   if (!fd)
     fd = make_map(path, chunk_count);
@@ -92,7 +98,8 @@ result<std::unique_ptr<chunk_presence>> chunk_presence::open(const std::string& 
     return system_failure("map chunk map " + path, errno);
   presence->mapping_ = mapping;
   guard_mapping(mapping, presence->mapping_size_);
-  presence->bits_ = reinterpret_cast<std::atomic<std::uint8_t>*>(static_cast<std::byte*>(mapping) + sizeof(map_header));
+  presence->bits_ =
+      reinterpret_cast<std::atomic<std::uint8_t>*>(static_cast<std::byte*>(mapping) + sizeof(map_header));
   map_header header;
   std::memcpy(&header, mapping, sizeof header);
   presence->all_ready_ = header.version >= 1 && header.all_ready == all_ready_mark;

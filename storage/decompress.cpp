@@ -15,14 +15,16 @@ namespace nydus {
 namespace {
 
 failure wrong(const char* kind, const std::string& cause, std::size_t wanted) {
-  return {errc::corrupt, std::string{kind} + " chunk does not decode to " + std::to_string(wanted) + " bytes: " + cause};
+  return {errc::corrupt,
+          std::string{kind} + " chunk does not decode to " + std::to_string(wanted) + " bytes: " + cause};
 }
 
 result<void> from_lz4(std::span<const std::byte> stored, std::span<std::byte> plain) {
   if (stored.size() > INT_MAX || plain.size() > INT_MAX)
     return wrong("lz4_block", "too large", plain.size());
-  const int size = LZ4_decompress_safe(reinterpret_cast<const char*>(stored.data()), reinterpret_cast<char*>(plain.data()),
-                                       static_cast<int>(stored.size()), static_cast<int>(plain.size()));
+  const int size =
+      LZ4_decompress_safe(reinterpret_cast<const char*>(stored.data()), reinterpret_cast<char*>(plain.data()),
+                          static_cast<int>(stored.size()), static_cast<int>(plain.size()));
   if (size < 0)
     return wrong("lz4_block", "broken block", plain.size());
   if (static_cast<std::size_t>(size) != plain.size())
@@ -36,7 +38,8 @@ result<void> from_zstd(std::span<const std::byte> stored, std::span<std::byte> p
   };
   // Made once per thread: building one costs more than decoding a small chunk.
   thread_local const std::unique_ptr<ZSTD_DCtx, context_free> context{ZSTD_createDCtx()};
-  const auto size = ZSTD_decompressDCtx(context.get(), plain.data(), plain.size(), stored.data(), stored.size());
+  const auto size =
+      ZSTD_decompressDCtx(context.get(), plain.data(), plain.size(), stored.data(), stored.size());
   if (ZSTD_isError(size) != 0)
     return wrong("zstd", ZSTD_getErrorName(size), plain.size());
   if (size != plain.size())
@@ -72,9 +75,12 @@ result<void> decompress(compressor kind, std::span<const std::byte> stored, std:
       return wrong("raw", "it has " + std::to_string(stored.size()), plain.size());
     std::memcpy(plain.data(), stored.data(), plain.size());
     return {};
-  case compressor::lz4_block: return from_lz4(stored, plain);
-  case compressor::gzip: return from_gzip(stored, plain);
-  case compressor::zstd: return from_zstd(stored, plain);
+  case compressor::lz4_block:
+    return from_lz4(stored, plain);
+  case compressor::gzip:
+    return from_gzip(stored, plain);
+  case compressor::zstd:
+    return from_zstd(stored, plain);
   }
   return failure{errc::corrupt, "unknown compressor"};
 }

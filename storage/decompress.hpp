@@ -10,8 +10,8 @@
 
 namespace nydus {
 
-/// Fills `plain` exactly from `stored`. corrupt if the bytes do not decode to that many: more (a bomb) is never
-/// written, fewer never accepted. gzip: bytes behind the end of the member are ignored. Threads: any.
+/// Fills `plain` exactly from `stored`. corrupt if the bytes do not decode to that many: more (a bomb) is
+/// never written, fewer never accepted. gzip: bytes behind the end of the member are ignored. Threads: any.
 result<void> decompress(compressor kind, std::span<const std::byte> stored, std::span<std::byte> plain);
 
 } // namespace nydus

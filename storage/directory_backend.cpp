@@ -69,8 +69,9 @@ private:
     // Known before the buffer is made: an image that lies costs no memory.
     const auto end = static_cast<std::uint64_t>(status.st_size);
     if (range.offset > end || range.size > end - range.offset)
-      return failure{errc::backend_down, opened->path + " has " + std::to_string(end) + " bytes, wanted are " +
-                                           std::to_string(range.size) + " from " + std::to_string(range.offset)};
+      return failure{errc::backend_down, opened->path + " has " + std::to_string(end) +
+                                             " bytes, wanted are " + std::to_string(range.size) + " from " +
+                                             std::to_string(range.offset)};
     owned_bytes bytes{range.size};
     std::size_t filled = 0;
     while (filled < bytes.size()) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// All that a configuration says of one mount, checked: v1, v2 and the oldest forms end here (contract section 2).
+// All that a configuration says of one mount, checked: v1, v2 and the oldest forms end here (contract section
+// 2).
 #pragma once
 
 #include <cstdint>
@@ -12,11 +13,11 @@ namespace nydus {
 /// Fetching ahead of any reader (fs_prefetch; cache.prefetch and rafs.prefetch).
 struct prefetch_config {
   bool enabled = false;
-  std::uint32_t threads = 8;                  // requests under way at once, 1..1024
-  std::uint32_t batch_size = 1 << 20;         // bytes per request at most
-  std::uint64_t bandwidth_limit = 0;          // bytes per second; 0: none
-  bool everything = false;                    // prefetch_all
-  bool stream = false;                        // stream_prefetch; kept for the API's answer
+  std::uint32_t threads = 8;          // requests under way at once, 1..1024
+  std::uint32_t batch_size = 1 << 20; // bytes per request at most
+  std::uint64_t bandwidth_limit = 0;  // bytes per second; 0: none
+  bool everything = false;            // prefetch_all
+  bool stream = false;                // stream_prefetch; kept for the API's answer
 
   bool operator==(const prefetch_config&) const = default;
 };
@@ -31,16 +32,16 @@ struct id_mapping {
 };
 
 struct mount_settings {
-  std::string id;                    // device.id, cache metrics are also found under it
+  std::string id; // device.id, cache metrics are also found under it
   backend_config backend;
   cache_config cache;
-  std::string mode = "direct";       // or "cached"; both map the metadata
-  std::uint32_t batch_size = 1 << 20;// amplify_io: bytes that one fetch may merge; 0: never merge
-  bool digest_validate = false;      // check inode digests, recheck cached chunks
+  std::string mode = "direct";        // or "cached"; both map the metadata
+  std::uint32_t batch_size = 1 << 20; // amplify_io: bytes that one fetch may merge; 0: never merge
+  bool digest_validate = false;       // check inode digests, recheck cached chunks
   bool enable_xattr = false;
-  bool iostats_files = false;        // count per file
-  bool access_pattern = false;       // note the first access of each file
-  bool latest_read_files = false;    // note which files were read since last asked
+  bool iostats_files = false;     // count per file
+  bool access_pattern = false;    // note the first access of each file
+  bool latest_read_files = false; // note which files were read since last asked
   prefetch_config cache_prefetch;
   prefetch_config rafs_prefetch;
   id_mapping owners;

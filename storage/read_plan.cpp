@@ -16,7 +16,8 @@ std::uint64_t stored_size(const chunk& wanted, const blob& source) noexcept {
   return wanted.is_compressed ? wanted.compressed_size : wanted.uncompressed_size;
 }
 
-std::vector<planned_read> plan_reads(std::span<const chunk> wanted, const blob& source, std::uint64_t batch_size) {
+std::vector<planned_read> plan_reads(std::span<const chunk> wanted, const blob& source,
+                                     std::uint64_t batch_size) {
   std::vector<chunk> sorted(wanted.begin(), wanted.end());
   std::sort(sorted.begin(), sorted.end(),
             [](const chunk& a, const chunk& b) { return a.compressed_offset < b.compressed_offset; });

@@ -21,8 +21,9 @@ struct planned_read {
 /// Bytes to read for one chunk. Legacy gzip images do not record it: then an upper bound (RAFS v5 spec 15.3).
 std::uint64_t stored_size(const chunk& wanted, const blob& source) noexcept;
 
-/// Reads for all of `wanted` (of one blob, any order, duplicates allowed), merged where no gap lies between them and
-/// the read stays within `batch_size` bytes. 0: one read per chunk.
-std::vector<planned_read> plan_reads(std::span<const chunk> wanted, const blob& source, std::uint64_t batch_size);
+/// Reads for all of `wanted` (of one blob, any order, duplicates allowed), merged where no gap lies between
+/// them and the read stays within `batch_size` bytes. 0: one read per chunk.
+std::vector<planned_read> plan_reads(std::span<const chunk> wanted, const blob& source,
+                                     std::uint64_t batch_size);
 
 } // namespace nydus

@@ -17,10 +17,10 @@ constexpr inode_number root{1};
 
 class image_v5 final : public image {
 public:
-  image_v5(std::unique_ptr<mapped_file> file, std::span<const std::byte> bytes, const checked_superblock& checked,
-           std::vector<blob> blobs)
-      : file_(std::move(file)), bytes_(bytes), checked_(checked), blobs_(std::move(blobs)), opened_at_(std::time(nullptr)),
-        owner_(::geteuid()), group_(::getegid()) {
+  image_v5(std::unique_ptr<mapped_file> file, std::span<const std::byte> bytes,
+           const checked_superblock& checked, std::vector<blob> blobs)
+      : file_(std::move(file)), bytes_(bytes), checked_(checked), blobs_(std::move(blobs)),
+        opened_at_(std::time(nullptr)), owner_(::geteuid()), group_(::getegid()) {
     describe();
   }
 
@@ -77,26 +77,26 @@ void image_v5::describe() {
   description_.has_explicit_owners = (fields.flags & superblock_flag::explicit_uid_gid) != 0;
   description_.metadata_size = bytes_.size();
   description_.superblock_fields = {
-    {"magic", fields.magic},
-    {"version", fields.fs_version},
-    {"sb_size", fields.sb_size},
-    {"root_inode", 1},
-    {"chunk_size", fields.block_size},
-    {"inodes_count", fields.inodes_count},
-    {"inode_table_entries", fields.inode_table_entries},
-    {"inode_table_offset", fields.inode_table_offset},
-    {"blob_table_offset", fields.blob_table_offset},
-    {"blob_table_size", fields.blob_table_size},
-    {"extended_blob_table_offset", fields.extended_blob_table_offset},
-    {"extended_blob_table_entries", fields.extended_blob_table_entries},
-    {"blob_device_table_count", 0},
-    {"blob_device_table_offset", 0},
-    {"prefetch_table_offset", fields.prefetch_table_offset},
-    {"prefetch_table_entries", fields.prefetch_table_entries},
-    {"meta_blkaddr", 0},
-    {"root_nid", 0},
-    {"chunk_table_offset", 0},
-    {"chunk_table_size", 0},
+      {"magic", fields.magic},
+      {"version", fields.fs_version},
+      {"sb_size", fields.sb_size},
+      {"root_inode", 1},
+      {"chunk_size", fields.block_size},
+      {"inodes_count", fields.inodes_count},
+      {"inode_table_entries", fields.inode_table_entries},
+      {"inode_table_offset", fields.inode_table_offset},
+      {"blob_table_offset", fields.blob_table_offset},
+      {"blob_table_size", fields.blob_table_size},
+      {"extended_blob_table_offset", fields.extended_blob_table_offset},
+      {"extended_blob_table_entries", fields.extended_blob_table_entries},
+      {"blob_device_table_count", 0},
+      {"blob_device_table_offset", 0},
+      {"prefetch_table_offset", fields.prefetch_table_offset},
+      {"prefetch_table_entries", fields.prefetch_table_entries},
+      {"meta_blkaddr", 0},
+      {"root_nid", 0},
+      {"chunk_table_offset", 0},
+      {"chunk_table_size", 0},
   };
 }
 
@@ -111,8 +111,8 @@ result<inode_view> image_v5::child(const inode_view& directory, std::uint32_t k)
   auto one = view(std::uint64_t{directory.fields().child_index} + k);
   if (one && one->is_directory() && one->fields().parent != directory.fields().number)
     return failure{errc::corrupt, "RAFS v5 inode " + std::to_string(one->fields().number) + ": i_parent is " +
-                                    std::to_string(one->fields().parent) + ", it is listed in " +
-                                    std::to_string(directory.fields().number)};
+                                      std::to_string(one->fields().parent) + ", it is listed in " +
+                                      std::to_string(directory.fields().number)};
   return one;
 }
 
@@ -202,7 +202,8 @@ result<std::string_view> image_v5::symlink_target(inode_number inode) const {
   if (!found)
     return found.error();
   if (!found->is_symlink())
-    return failure{errc::malformed, "inode " + std::to_string(static_cast<std::uint64_t>(inode)) + " is no symlink"};
+    return failure{errc::malformed,
+                   "inode " + std::to_string(static_cast<std::uint64_t>(inode)) + " is no symlink"};
   return found->target();
 }
 
@@ -235,7 +236,7 @@ result<void> image_v5::list_xattrs(inode_number inode, const xattr_visitor& visi
 result<chunk_slice> image_v5::slice_of(const inode_view& file, const chunk_record& record) const {
   const auto wrong = [&](const std::string& what) {
     return failure{errc::corrupt, "RAFS v5 inode " + std::to_string(file.fields().number) + ", chunk at " +
-                                    std::to_string(record.file_offset) + ": " + what};
+                                      std::to_string(record.file_offset) + ": " + what};
   };
   chunk_slice slice;
   auto& source = slice.source;
@@ -257,7 +258,8 @@ result<chunk_slice> image_v5::slice_of(const inode_view& file, const chunk_recor
     return slice;
   }
   if (source.blob_index >= blobs_.size())
-    return wrong("blob_index is " + std::to_string(source.blob_index) + " of " + std::to_string(blobs_.size()));
+    return wrong("blob_index is " + std::to_string(source.blob_index) + " of " +
+                 std::to_string(blobs_.size()));
   const auto& held_by = blobs_[source.blob_index];
   const bool is_legacy_gzip = held_by.compression == compressor::gzip && source.is_compressed;
   const std::uint64_t stored = source.is_compressed ? source.compressed_size : source.uncompressed_size;
@@ -270,12 +272,14 @@ result<chunk_slice> image_v5::slice_of(const inode_view& file, const chunk_recor
   constexpr std::uint64_t highest_offset = std::uint64_t{1} << 62;
   const auto blob_end = held_by.compressed_size != 0 ? held_by.compressed_size : highest_offset;
   if (ends_behind(source.compressed_offset, is_legacy_gzip ? 1 : stored, blob_end))
-    return wrong("compressed_offset is " + std::to_string(source.compressed_offset) + ", behind the blob's end");
+    return wrong("compressed_offset is " + std::to_string(source.compressed_offset) +
+                 ", behind the blob's end");
   if (held_by.has_chunk_index()) {
     if (source.index >= held_by.chunk_count)
       return wrong("index is " + std::to_string(source.index) + " of " + std::to_string(held_by.chunk_count));
     if (ends_behind(source.uncompressed_offset, source.uncompressed_size, held_by.uncompressed_size))
-      return wrong("uncompressed_offset is " + std::to_string(source.uncompressed_offset) + ", behind the cache's end");
+      return wrong("uncompressed_offset is " + std::to_string(source.uncompressed_offset) +
+                   ", behind the cache's end");
   } else if (ends_behind(source.uncompressed_offset, source.uncompressed_size, highest_offset)) {
     return wrong("uncompressed_offset is " + std::to_string(source.uncompressed_offset));
   }
@@ -290,7 +294,8 @@ result<void> image_v5::slices(inode_number inode, std::uint64_t offset, std::uin
   if (file->is_directory())
     return failure{errc::is_a_directory, {}};
   if (!file->is_regular())
-    return failure{errc::malformed, "inode " + std::to_string(static_cast<std::uint64_t>(inode)) + " is no file"};
+    return failure{errc::malformed,
+                   "inode " + std::to_string(static_cast<std::uint64_t>(inode)) + " is no file"};
   const std::uint64_t file_size = file->fields().size;
   if (offset >= file_size || size == 0)
     return {};
@@ -300,9 +305,9 @@ result<void> image_v5::slices(inode_number inode, std::uint64_t offset, std::uin
   while (offset < end) {
     const auto k = offset / chunk_size();
     if (k >= file->fields().child_count)
-      return failure{errc::corrupt, "RAFS v5 inode " + std::to_string(static_cast<std::uint64_t>(inode)) + " has " +
-                                      std::to_string(file->fields().child_count) + " chunks for " +
-                                      std::to_string(file_size) + " bytes"};
+      return failure{errc::corrupt, "RAFS v5 inode " + std::to_string(static_cast<std::uint64_t>(inode)) +
+                                        " has " + std::to_string(file->fields().child_count) +
+                                        " chunks for " + std::to_string(file_size) + " bytes"};
     const auto record = file->chunk_at(static_cast<std::uint32_t>(k));
     auto slice = slice_of(*file, record);
     if (!slice)
@@ -310,9 +315,10 @@ result<void> image_v5::slices(inode_number inode, std::uint64_t offset, std::uin
     const auto start = k * chunk_size();
     const auto expected = std::min<std::uint64_t>(chunk_size(), file_size - start);
     if (record.file_offset != start || slice->size != expected)
-      return failure{errc::corrupt, "RAFS v5 inode " + std::to_string(static_cast<std::uint64_t>(inode)) + ", chunk " +
-                                      std::to_string(k) + " holds " + std::to_string(slice->size) + " bytes from " +
-                                      std::to_string(record.file_offset)};
+      return failure{errc::corrupt, "RAFS v5 inode " + std::to_string(static_cast<std::uint64_t>(inode)) +
+                                        ", chunk " + std::to_string(k) + " holds " +
+                                        std::to_string(slice->size) + " bytes from " +
+                                        std::to_string(record.file_offset)};
     slice->offset = static_cast<std::uint32_t>(offset - start);
     slice->size = static_cast<std::uint32_t>(std::min(end, start + expected) - offset);
     offset += slice->size;
@@ -374,15 +380,15 @@ result<void> image_v5::verify(inode_number inode) const {
   }
   if (const auto digest = stream.finish(); digest != found->fields().digest)
     return failure{errc::corrupt, "RAFS v5 inode " + std::to_string(static_cast<std::uint64_t>(inode)) +
-                                    ": its digest is " + to_hex(digest) + ", the image says " +
-                                    to_hex(found->fields().digest)};
+                                      ": its digest is " + to_hex(digest) + ", the image says " +
+                                      to_hex(found->fields().digest)};
   return {};
 }
 
 } // namespace
 
-result<std::shared_ptr<const image>> open(std::unique_ptr<mapped_file> file, std::size_t offset, std::size_t size,
-                                          const std::string& image_name) {
+result<std::shared_ptr<const image>> open(std::unique_ptr<mapped_file> file, std::size_t offset,
+                                          std::size_t size, const std::string& image_name) {
   const auto bytes = file->bytes().subspan(offset, size);
   const auto checked = check(bytes);
   if (!checked)
@@ -394,11 +400,11 @@ result<std::shared_ptr<const image>> open(std::unique_ptr<mapped_file> file, std
   const auto first = inode_view::at(*checked, bytes, 1);
   if (!first)
     return failure{errc::corrupt, "the root cannot be read, the image may be of an unreleased version: " +
-                                    first.error().detail};
+                                      first.error().detail};
   if (!first->is_directory())
     return failure{errc::corrupt, "RAFS v5 root is no directory"};
   return std::shared_ptr<const image>{
-    std::make_shared<const image_v5>(std::move(file), bytes, *checked, std::move(*blobs))};
+      std::make_shared<const image_v5>(std::move(file), bytes, *checked, std::move(*blobs))};
 }
 
 } // namespace nydus::rafs_v5

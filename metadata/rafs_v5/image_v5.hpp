@@ -10,9 +10,9 @@
 
 namespace nydus::rafs_v5 {
 
-/// Checks superblock, tables and root of the image in `file` (from byte `offset` of it, `size` bytes), not its inodes.
-/// `image_name`: file name of the bootstrap.
-result<std::shared_ptr<const image>> open(std::unique_ptr<mapped_file> file, std::size_t offset, std::size_t size,
-                                          const std::string& image_name);
+/// Checks superblock, tables and root of the image in `file` (from byte `offset` of it, `size` bytes), not
+/// its inodes. `image_name`: file name of the bootstrap.
+result<std::shared_ptr<const image>> open(std::unique_ptr<mapped_file> file, std::size_t offset,
+                                          std::size_t size, const std::string& image_name);
 
 } // namespace nydus::rafs_v5

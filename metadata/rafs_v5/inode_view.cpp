@@ -40,9 +40,10 @@ result<void> check_numbers(std::uint64_t index, const inode& fields, std::uint32
       (fields.child_index <= index || fields.child_count > entries ||
        fields.child_index > entries - fields.child_count + 1))
     return wrong(index, "children " + std::to_string(fields.child_index) + " and " +
-                          std::to_string(fields.child_count) + " more of " + std::to_string(entries));
+                            std::to_string(fields.child_count) + " more of " + std::to_string(entries));
   if (fields.link_count == 1 && fields.parent >= fields.number)
-    return wrong(index, "i_parent is " + std::to_string(fields.parent) + ", i_ino " + std::to_string(fields.number));
+    return wrong(index,
+                 "i_parent is " + std::to_string(fields.parent) + ", i_ino " + std::to_string(fields.number));
   return {};
 }
 
@@ -53,7 +54,8 @@ result<inode_view> inode_view::at(const checked_superblock& checked, std::span<c
   const auto& superblock = checked.fields();
   const std::uint32_t entries = superblock.inode_table_entries;
   if (index == 0 || index > entries)
-    return failure{errc::not_found, "no inode " + std::to_string(index) + " among " + std::to_string(entries)};
+    return failure{errc::not_found,
+                   "no inode " + std::to_string(index) + " among " + std::to_string(entries)};
   le32 slot;
   std::memcpy(&slot, image.data() + superblock.inode_table_offset + (index - 1) * sizeof slot, sizeof slot);
   const auto offset = std::uint64_t{slot} * alignment;
@@ -103,7 +105,7 @@ chunk_record inode_view::chunk_at(std::uint32_t k) const noexcept {
 }
 
 result<void> inode_view::each_xattr(
-  const std::function<bool(std::string_view name, std::string_view value)>& visit) const {
+    const std::function<bool(std::string_view name, std::string_view value)>& visit) const {
   byte_reader rest{xattrs_};
   while (rest.remaining() > 0) {
     const auto size = rest.take<le32>();

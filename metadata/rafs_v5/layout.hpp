@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// RAFS v5 as it lies on disk (spec sections 2, 6, 7 and 10). No logic: views read it, checks check it, builder/ writes it.
+// RAFS v5 as it lies on disk (spec sections 2, 6, 7 and 10). No logic: views read it, checks check it,
+// builder/ writes it.
 #pragma once
 
 #include <array>
@@ -21,7 +22,9 @@ constexpr std::uint32_t default_chunk_size = 0x100000;
 constexpr std::uint64_t maximum_bootstrap_size = 0x80000000; // 2 GiB
 constexpr std::uint64_t alignment = 8;                       // of tables, records and their parts
 
-constexpr std::uint64_t align8(std::uint64_t size) noexcept { return (size + 7) & ~std::uint64_t{7}; }
+constexpr std::uint64_t align8(std::uint64_t size) noexcept {
+  return (size + 7) & ~std::uint64_t{7};
+}
 
 /// Bits of superblock::flags.
 namespace superblock_flag {
@@ -38,20 +41,20 @@ constexpr std::uint64_t accepted = 0xff0003ff; // any other bit: not for this re
 
 /// At offset 0.
 struct superblock {
-  le32 magic;                         // 0
-  le32 fs_version;                    // 4
-  le32 sb_size;                       // 8   bytes, 8192
-  le32 block_size;                    // 12  chunk size, bytes
-  le64 flags;                         // 16  superblock_flag
-  le64 inodes_count;                  // 24  unique inodes; advisory
-  le64 inode_table_offset;            // 32
-  le64 prefetch_table_offset;         // 40
-  le64 blob_table_offset;             // 48
-  le32 inode_table_entries;           // 56  records: hard links count each
-  le32 prefetch_table_entries;        // 60
-  le32 blob_table_size;               // 64  bytes, padded to 8
-  le32 extended_blob_table_entries;   // 68
-  le64 extended_blob_table_offset;    // 72
+  le32 magic;                              // 0
+  le32 fs_version;                         // 4
+  le32 sb_size;                            // 8   bytes, 8192
+  le32 block_size;                         // 12  chunk size, bytes
+  le64 flags;                              // 16  superblock_flag
+  le64 inodes_count;                       // 24  unique inodes; advisory
+  le64 inode_table_offset;                 // 32
+  le64 prefetch_table_offset;              // 40
+  le64 blob_table_offset;                  // 48
+  le32 inode_table_entries;                // 56  records: hard links count each
+  le32 prefetch_table_entries;             // 60
+  le32 blob_table_size;                    // 64  bytes, padded to 8
+  le32 extended_blob_table_entries;        // 68
+  le64 extended_blob_table_offset;         // 72
   std::array<std::uint8_t, 8112> reserved; // 80
 };
 static_assert(sizeof(superblock) == superblock_size && alignof(superblock) == 1);
@@ -94,25 +97,25 @@ constexpr std::uint64_t has_hole = 0x8;
 
 /// Fixed part of an inode record; name, symlink target, xattrs and chunks follow, each padded to 8.
 struct inode {
-  digest_bytes digest;  // 0
-  le64 parent;          // 32  inode number; 0 for the root
-  le64 number;          // 40  inode number
-  le32 uid;             // 48
-  le32 gid;             // 52
-  le32 project;         // 56
-  le32 mode;            // 60  st_mode
-  le64 size;            // 64  bytes
-  le64 blocks;          // 72  512-byte units
-  le64 flags;           // 80  inode_flag
-  le32 link_count;      // 88
-  le32 child_index;     // 92  directory: first child's index
-  le32 child_count;     // 96  directory: children; file: chunks
-  le16 name_size;       // 100 bytes
-  le16 symlink_size;    // 102 bytes
-  le32 device;          // 104
-  le32 mtime_nsec;      // 108
-  le64 mtime;           // 112 seconds
-  le64 reserved;        // 120
+  digest_bytes digest; // 0
+  le64 parent;         // 32  inode number; 0 for the root
+  le64 number;         // 40  inode number
+  le32 uid;            // 48
+  le32 gid;            // 52
+  le32 project;        // 56
+  le32 mode;           // 60  st_mode
+  le64 size;           // 64  bytes
+  le64 blocks;         // 72  512-byte units
+  le64 flags;          // 80  inode_flag
+  le32 link_count;     // 88
+  le32 child_index;    // 92  directory: first child's index
+  le32 child_count;    // 96  directory: children; file: chunks
+  le16 name_size;      // 100 bytes
+  le16 symlink_size;   // 102 bytes
+  le32 device;         // 104
+  le32 mtime_nsec;     // 108
+  le64 mtime;          // 112 seconds
+  le64 reserved;       // 120
 };
 static_assert(sizeof(inode) == 128 && alignof(inode) == 1);
 static_assert(offsetof(inode, name_size) == 100 && offsetof(inode, mtime) == 112);

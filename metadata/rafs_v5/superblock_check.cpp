@@ -10,7 +10,9 @@ namespace nydus::rafs_v5 {
 
 namespace {
 
-failure wrong(const std::string& what) { return {errc::corrupt, "RAFS v5 superblock: " + what}; }
+failure wrong(const std::string& what) {
+  return {errc::corrupt, "RAFS v5 superblock: " + what};
+}
 
 struct table {
   const char* name;
@@ -20,11 +22,11 @@ struct table {
 
 result<void> check_tables(const superblock& fields, std::uint64_t image_size) {
   const std::array<table, 4> tables{{
-    {"inode table", fields.inode_table_offset, std::uint64_t{fields.inode_table_entries} * 4},
-    {"blob table", fields.blob_table_offset, fields.blob_table_size},
-    {"extended blob table", fields.extended_blob_table_offset,
-     std::uint64_t{fields.extended_blob_table_entries} * sizeof(extended_blob)},
-    {"prefetch table", fields.prefetch_table_offset, std::uint64_t{fields.prefetch_table_entries} * 4},
+      {"inode table", fields.inode_table_offset, std::uint64_t{fields.inode_table_entries} * 4},
+      {"blob table", fields.blob_table_offset, fields.blob_table_size},
+      {"extended blob table", fields.extended_blob_table_offset,
+       std::uint64_t{fields.extended_blob_table_entries} * sizeof(extended_blob)},
+      {"prefetch table", fields.prefetch_table_offset, std::uint64_t{fields.prefetch_table_entries} * 4},
   }};
   for (const auto& one : tables) {
     if (one.offset % alignment != 0)
@@ -33,7 +35,8 @@ result<void> check_tables(const superblock& fields, std::uint64_t image_size) {
       continue;
     if (one.offset < superblock_size || one.offset > image_size || one.size > image_size - one.offset)
       return wrong(std::string{one.name} + " of " + std::to_string(one.size) + " bytes at " +
-                   std::to_string(one.offset) + " does not lie inside the image of " + std::to_string(image_size));
+                   std::to_string(one.offset) + " does not lie inside the image of " +
+                   std::to_string(image_size));
     for (const auto& other : tables)
       if (&other != &one && other.size != 0 && one.offset < other.offset + other.size &&
           other.offset < one.offset + one.size)
@@ -81,10 +84,12 @@ result<checked_superblock> check(std::span<const std::byte> image) {
   if (fields.sb_size != superblock_size)
     return wrong("s_sb_size is " + std::to_string(fields.sb_size) + ", 8192 is right");
   if (image.size() > maximum_bootstrap_size || image.size() % alignment != 0)
-    return wrong("the image has " + std::to_string(image.size()) + " bytes; a multiple of 8 up to 2 GiB is right");
+    return wrong("the image has " + std::to_string(image.size()) +
+                 " bytes; a multiple of 8 up to 2 GiB is right");
   const std::uint32_t chunk_size = fields.block_size;
   if (!std::has_single_bit(chunk_size) || chunk_size < minimum_chunk_size || chunk_size > maximum_chunk_size)
-    return wrong("s_block_size is " + std::to_string(chunk_size) + "; a power of two from 4096 to 16 MiB is right");
+    return wrong("s_block_size is " + std::to_string(chunk_size) +
+                 "; a power of two from 4096 to 16 MiB is right");
   if ((fields.flags & ~superblock_flag::accepted) != 0)
     return wrong("s_flags has unknown bits: " + std::to_string(fields.flags));
   if (fields.inode_table_entries == 0 || fields.inodes_count > fields.inode_table_entries)

@@ -19,7 +19,7 @@ bool is_file_name(std::string_view id) noexcept {
 
 failure wrong_id(std::size_t index, std::string_view id) {
   return {errc::corrupt, "RAFS v5 blob table: the id of blob " + std::to_string(index) + " (" +
-                           std::to_string(id.size()) + " bytes) is no file name"};
+                             std::to_string(id.size()) + " bytes) is no file name"};
 }
 
 } // namespace
@@ -49,8 +49,8 @@ result<std::vector<blob>> read_blobs(const checked_superblock& checked, std::spa
   if (fields.extended_blob_table_offset == 0 || extended_count == 0)
     return blobs;
   if (extended_count < blobs.size())
-    return failure{errc::corrupt, "RAFS v5 extended blob table has " + std::to_string(extended_count) + " entries for " +
-                                    std::to_string(blobs.size()) + " blobs"};
+    return failure{errc::corrupt, "RAFS v5 extended blob table has " + std::to_string(extended_count) +
+                                      " entries for " + std::to_string(blobs.size()) + " blobs"};
   for (std::size_t i = 0; i < blobs.size(); ++i) {
     extended_blob entry;
     std::memcpy(&entry, image.data() + fields.extended_blob_table_offset + i * sizeof entry, sizeof entry);
@@ -62,8 +62,8 @@ result<std::vector<blob>> read_blobs(const checked_superblock& checked, std::spa
     // A cache file is made that large: beyond what chunks of the image can fill, the field lies.
     if (one.uncompressed_size > std::uint64_t{one.chunk_count} * one.chunk_size)
       return failure{errc::corrupt, "RAFS v5 extended blob table: blob " + std::to_string(i) + " has " +
-                                      std::to_string(one.uncompressed_size) + " bytes in " +
-                                      std::to_string(one.chunk_count) + " chunks"};
+                                        std::to_string(one.uncompressed_size) + " bytes in " +
+                                        std::to_string(one.chunk_count) + " chunks"};
     if ((one.features & blob_feature::inlined_fs_meta) != 0) {
       one.id = image_name.substr(0, image_name.find('.'));
       if (!is_file_name(one.id))
@@ -73,12 +73,14 @@ result<std::vector<blob>> read_blobs(const checked_superblock& checked, std::spa
   return blobs;
 }
 
-std::vector<inode_number> read_prefetch_list(const checked_superblock& checked, std::span<const std::byte> image) {
+std::vector<inode_number> read_prefetch_list(const checked_superblock& checked,
+                                             std::span<const std::byte> image) {
   const auto& fields = checked.fields();
   std::vector<inode_number> list;
   for (std::uint32_t i = 0; i < fields.prefetch_table_entries; ++i) {
     le32 entry;
-    std::memcpy(&entry, image.data() + fields.prefetch_table_offset + std::size_t{i} * sizeof entry, sizeof entry);
+    std::memcpy(&entry, image.data() + fields.prefetch_table_offset + std::size_t{i} * sizeof entry,
+                sizeof entry);
     if (entry == 0)
       break;
     list.push_back(inode_number{std::uint32_t{entry}});

@@ -12,12 +12,13 @@
 
 namespace nydus::rafs_v5 {
 
-/// The image's blobs by index. `image_name` is the bootstrap's file name: blobs that hold their own bootstrap are
-/// named after it (section 14). corrupt if an id is no file name or the extended table is too short.
+/// The image's blobs by index. `image_name` is the bootstrap's file name: blobs that hold their own bootstrap
+/// are named after it (section 14). corrupt if an id is no file name or the extended table is too short.
 result<std::vector<blob>> read_blobs(const checked_superblock& checked, std::span<const std::byte> image,
                                      const std::string& image_name);
 
 /// Inode numbers of the prefetch table up to its first zero.
-std::vector<inode_number> read_prefetch_list(const checked_superblock& checked, std::span<const std::byte> image);
+std::vector<inode_number> read_prefetch_list(const checked_superblock& checked,
+                                             std::span<const std::byte> image);
 
 } // namespace nydus::rafs_v5

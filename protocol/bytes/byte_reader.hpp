@@ -20,8 +20,7 @@ public:
 
   /// The next sizeof(T) bytes as a T. malformed if there are fewer.
   template <class T>
-    requires std::is_trivially_copyable_v<T>
-  result<T> take() {
+  requires std::is_trivially_copyable_v<T> result<T> take() {
     if (rest_.size() < sizeof(T))
       return failure{errc::malformed, "record is cut short"};
     T value;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Little-endian integers of alignment 1, for on-disk and ring records: no packing, no casts, no swaps in callers.
+// Little-endian integers of alignment 1, for on-disk and ring records: no packing, no casts, no swaps in
+// callers.
 #pragma once
 
 #include <array>

@@ -12,7 +12,8 @@ namespace nydus {
 class owned_bytes {
 public:
   owned_bytes() = default;
-  explicit owned_bytes(std::size_t size) : bytes_(std::make_unique_for_overwrite<std::byte[]>(size)), size_(size) {}
+  explicit owned_bytes(std::size_t size)
+      : bytes_(std::make_unique_for_overwrite<std::byte[]>(size)), size_(size) {}
   owned_bytes(owned_bytes&& other) noexcept
       : bytes_(std::move(other.bytes_)), size_(std::exchange(other.size_, 0)) {}
   owned_bytes& operator=(owned_bytes&& other) noexcept {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The FUSE wire structs are the kernel's own (linux/fuse.h, host byte order); here is what Debian 12's copy lacks.
+// The FUSE wire structs are the kernel's own (linux/fuse.h, host byte order); here is what Debian 12's copy
+// lacks.
 #pragma once
 
 #include <linux/fuse.h>
@@ -15,8 +16,9 @@ constexpr std::uint32_t minor_version = FUSE_KERNEL_MINOR_VERSION;
 
 /// A read-only file system takes no data: a page is the least the kernel accepts.
 constexpr std::uint32_t max_write = 4096;
-/// The kernel refuses to hand out requests to a smaller buffer (fs/fuse/dev.c: FUSE_MIN_READ_BUFFER, and max_write
-/// beside both headers); SETXATTR values of up to 64 KiB must fit as well, since they want an answer too.
+/// The kernel refuses to hand out requests to a smaller buffer (fs/fuse/dev.c: FUSE_MIN_READ_BUFFER, and
+/// max_write beside both headers); SETXATTR values of up to 64 KiB must fit as well, since they want an
+/// answer too.
 constexpr std::size_t request_buffer_size = 65536 + 4096 + 4096;
 static_assert(request_buffer_size >= FUSE_MIN_READ_BUFFER);
 static_assert(request_buffer_size >= sizeof(fuse_in_header) + sizeof(fuse_write_in) + max_write);

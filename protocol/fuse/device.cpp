@@ -70,7 +70,8 @@ result<device> device::mount(const mount_options& options) {
     return system_failure("open /dev/fuse", errno);
   const auto data = "default_permissions,allow_other,fd=" + std::to_string(session.fd_.get()) +
                     ",rootmode=40000,user_id=" + std::to_string(::geteuid()) +
-                    ",group_id=" + std::to_string(::getegid()) + ",max_read=" + std::to_string(max_read + 4096);
+                    ",group_id=" + std::to_string(::getegid()) +
+                    ",max_read=" + std::to_string(max_read + 4096);
   unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOATIME;
   if (options.is_read_only)
     flags |= MS_RDONLY;
@@ -107,7 +108,9 @@ void device::raise_readahead() const noexcept {
     (void) !::write(setting.get(), value.data(), value.size()); // an unprivileged daemon goes without
 }
 
-void device::unmount() noexcept { ::umount2(mountpoint_.c_str(), MNT_DETACH); }
+void device::unmount() noexcept {
+  ::umount2(mountpoint_.c_str(), MNT_DETACH);
+}
 
 result<void> notify_entry_gone(int fd, std::uint64_t parent, std::string_view name) {
   fuse_notify_inval_entry_out out{};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// /dev/fuse itself: mounting, the INIT exchange, clones per reactor, and the notifications that drop kernel caches.
+// /dev/fuse itself: mounting, the INIT exchange, clones per reactor, and the notifications that drop kernel
+// caches.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,8 @@ namespace nydus::fuse {
 
 /// One mounted FUSE session of the host. The kernel's mount stays until unmount(), whoever holds descriptors.
 ///
-/// Threads: one owner; the notify functions are for a thread that may block (the kernel takes directory locks that a
+/// Threads: one owner; the notify functions are for a thread that may block (the kernel takes directory locks
+/// that a
 ///   request to us may hold), never for a reactor.
 class device {
 public:
@@ -32,11 +34,12 @@ public:
   const std::string& mountpoint() const noexcept { return mountpoint_; }
   int fd() const noexcept { return fd_.get(); }
 
-  /// A further descriptor of the same session, with a queue of its own for the requests it reads; non-blocking.
+  /// A further descriptor of the same session, with a queue of its own for the requests it reads;
+  /// non-blocking.
   result<unique_fd> clone() const;
 
-  /// Lets the kernel read 1 MiB ahead of sequential readers, if this process may say so. Asks the session for its
-  /// root's attributes: only once requests are answered, and never from a reactor.
+  /// Lets the kernel read 1 MiB ahead of sequential readers, if this process may say so. Asks the session for
+  /// its root's attributes: only once requests are answered, and never from a reactor.
   void raise_readahead() const noexcept;
 
   /// Detaches the mount. The session ends once the last user inside has left.

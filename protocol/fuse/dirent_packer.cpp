@@ -11,8 +11,8 @@ dirent_packer::dirent_packer(std::size_t limit, bool with_attributes)
   bytes_.reserve(limit_);
 }
 
-bool dirent_packer::add(std::string_view name, std::uint64_t inode, std::uint64_t next_offset, std::uint32_t type,
-                        const fuse_entry_out& entry) {
+bool dirent_packer::add(std::string_view name, std::uint64_t inode, std::uint64_t next_offset,
+                        std::uint32_t type, const fuse_entry_out& entry) {
   const auto entry_size = with_attributes_ ? sizeof(fuse_entry_out) : 0;
   const auto size = FUSE_DIRENT_ALIGN(entry_size + FUSE_NAME_OFFSET + name.size());
   if (bytes_.size() + size > limit_)

@@ -18,8 +18,8 @@ public:
   dirent_packer(std::size_t limit, bool with_attributes);
 
   /// Adds one entry. False, and nothing is added, if it does not fit.
-  /// `next_offset`: cursor of the entry that follows; `type`: st_mode >> 12. `entry.nodeid` 0: the kernel takes no
-  /// reference ("." and "..").
+  /// `next_offset`: cursor of the entry that follows; `type`: st_mode >> 12. `entry.nodeid` 0: the kernel
+  /// takes no reference ("." and "..").
   bool add(std::string_view name, std::uint64_t inode, std::uint64_t next_offset, std::uint32_t type,
            const fuse_entry_out& entry);
 

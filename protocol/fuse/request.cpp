@@ -21,7 +21,7 @@ result<std::string> take_name(byte_reader& body, std::uint32_t opcode, bool may_
     return too_short(opcode);
   if (name->empty() || name->size() > longest_name)
     return failure{errc::malformed, std::string{"FUSE "} + opcode_name(opcode) + ": name of " +
-                                      std::to_string(name->size()) + " bytes, 1 to 255 are allowed"};
+                                        std::to_string(name->size()) + " bytes, 1 to 255 are allowed"};
   if (!may_hold_slash && name->find('/') != std::string_view::npos)
     return failure{errc::malformed, std::string{"FUSE "} + opcode_name(opcode) + ": name holds '/'"};
   return std::string{*name};
@@ -74,7 +74,8 @@ result<request> decode_body(const fuse_in_header& header, byte_reader body) {
     asked.interrupted = in->unique;
     break;
   }
-  default: break;
+  default:
+    break;
   }
   return asked;
 }
@@ -87,15 +88,15 @@ decoded decode(std::span<const std::byte> bytes) {
   auto header = body.take<fuse_in_header>();
   if (!header) {
     outcome.request_or_failure = failure{errc::malformed, "FUSE request of " + std::to_string(bytes.size()) +
-                                                            " bytes is shorter than its header"};
+                                                              " bytes is shorter than its header"};
     return outcome;
   }
   outcome.header = *header;
   outcome.has_header = true;
   if (header->len != bytes.size())
     outcome.request_or_failure =
-      failure{errc::malformed, "FUSE request says it has " + std::to_string(header->len) + " bytes and has " +
-                                 std::to_string(bytes.size())};
+        failure{errc::malformed, "FUSE request says it has " + std::to_string(header->len) +
+                                     " bytes and has " + std::to_string(bytes.size())};
   else
     outcome.request_or_failure = decode_body(*header, body);
   return outcome;
@@ -121,62 +122,113 @@ bool is_modifying(std::uint32_t opcode) noexcept {
   case FUSE_REMOVEXATTR:
   case FUSE_CREATE:
   case FUSE_FALLOCATE:
-  case FUSE_COPY_FILE_RANGE: return true;
-  default: return opcode == 51 /* TMPFILE, 7.37 */;
+  case FUSE_COPY_FILE_RANGE:
+    return true;
+  default:
+    return opcode == 51 /* TMPFILE, 7.37 */;
   }
 }
 
 const char* opcode_name(std::uint32_t opcode) noexcept {
   switch (opcode) {
-  case FUSE_LOOKUP: return "LOOKUP";
-  case FUSE_FORGET: return "FORGET";
-  case FUSE_GETATTR: return "GETATTR";
-  case FUSE_SETATTR: return "SETATTR";
-  case FUSE_READLINK: return "READLINK";
-  case FUSE_SYMLINK: return "SYMLINK";
-  case FUSE_MKNOD: return "MKNOD";
-  case FUSE_MKDIR: return "MKDIR";
-  case FUSE_UNLINK: return "UNLINK";
-  case FUSE_RMDIR: return "RMDIR";
-  case FUSE_RENAME: return "RENAME";
-  case FUSE_LINK: return "LINK";
-  case FUSE_OPEN: return "OPEN";
-  case FUSE_READ: return "READ";
-  case FUSE_WRITE: return "WRITE";
-  case FUSE_STATFS: return "STATFS";
-  case FUSE_RELEASE: return "RELEASE";
-  case FUSE_FSYNC: return "FSYNC";
-  case FUSE_SETXATTR: return "SETXATTR";
-  case FUSE_GETXATTR: return "GETXATTR";
-  case FUSE_LISTXATTR: return "LISTXATTR";
-  case FUSE_REMOVEXATTR: return "REMOVEXATTR";
-  case FUSE_FLUSH: return "FLUSH";
-  case FUSE_INIT: return "INIT";
-  case FUSE_OPENDIR: return "OPENDIR";
-  case FUSE_READDIR: return "READDIR";
-  case FUSE_RELEASEDIR: return "RELEASEDIR";
-  case FUSE_FSYNCDIR: return "FSYNCDIR";
-  case FUSE_GETLK: return "GETLK";
-  case FUSE_SETLK: return "SETLK";
-  case FUSE_SETLKW: return "SETLKW";
-  case FUSE_ACCESS: return "ACCESS";
-  case FUSE_CREATE: return "CREATE";
-  case FUSE_INTERRUPT: return "INTERRUPT";
-  case FUSE_BMAP: return "BMAP";
-  case FUSE_DESTROY: return "DESTROY";
-  case FUSE_IOCTL: return "IOCTL";
-  case FUSE_POLL: return "POLL";
-  case FUSE_NOTIFY_REPLY: return "NOTIFY_REPLY";
-  case FUSE_BATCH_FORGET: return "BATCH_FORGET";
-  case FUSE_FALLOCATE: return "FALLOCATE";
-  case FUSE_READDIRPLUS: return "READDIRPLUS";
-  case FUSE_RENAME2: return "RENAME2";
-  case FUSE_LSEEK: return "LSEEK";
-  case FUSE_COPY_FILE_RANGE: return "COPY_FILE_RANGE";
-  case FUSE_SETUPMAPPING: return "SETUPMAPPING";
-  case FUSE_REMOVEMAPPING: return "REMOVEMAPPING";
-  case FUSE_SYNCFS: return "SYNCFS";
-  default: return "unknown";
+  case FUSE_LOOKUP:
+    return "LOOKUP";
+  case FUSE_FORGET:
+    return "FORGET";
+  case FUSE_GETATTR:
+    return "GETATTR";
+  case FUSE_SETATTR:
+    return "SETATTR";
+  case FUSE_READLINK:
+    return "READLINK";
+  case FUSE_SYMLINK:
+    return "SYMLINK";
+  case FUSE_MKNOD:
+    return "MKNOD";
+  case FUSE_MKDIR:
+    return "MKDIR";
+  case FUSE_UNLINK:
+    return "UNLINK";
+  case FUSE_RMDIR:
+    return "RMDIR";
+  case FUSE_RENAME:
+    return "RENAME";
+  case FUSE_LINK:
+    return "LINK";
+  case FUSE_OPEN:
+    return "OPEN";
+  case FUSE_READ:
+    return "READ";
+  case FUSE_WRITE:
+    return "WRITE";
+  case FUSE_STATFS:
+    return "STATFS";
+  case FUSE_RELEASE:
+    return "RELEASE";
+  case FUSE_FSYNC:
+    return "FSYNC";
+  case FUSE_SETXATTR:
+    return "SETXATTR";
+  case FUSE_GETXATTR:
+    return "GETXATTR";
+  case FUSE_LISTXATTR:
+    return "LISTXATTR";
+  case FUSE_REMOVEXATTR:
+    return "REMOVEXATTR";
+  case FUSE_FLUSH:
+    return "FLUSH";
+  case FUSE_INIT:
+    return "INIT";
+  case FUSE_OPENDIR:
+    return "OPENDIR";
+  case FUSE_READDIR:
+    return "READDIR";
+  case FUSE_RELEASEDIR:
+    return "RELEASEDIR";
+  case FUSE_FSYNCDIR:
+    return "FSYNCDIR";
+  case FUSE_GETLK:
+    return "GETLK";
+  case FUSE_SETLK:
+    return "SETLK";
+  case FUSE_SETLKW:
+    return "SETLKW";
+  case FUSE_ACCESS:
+    return "ACCESS";
+  case FUSE_CREATE:
+    return "CREATE";
+  case FUSE_INTERRUPT:
+    return "INTERRUPT";
+  case FUSE_BMAP:
+    return "BMAP";
+  case FUSE_DESTROY:
+    return "DESTROY";
+  case FUSE_IOCTL:
+    return "IOCTL";
+  case FUSE_POLL:
+    return "POLL";
+  case FUSE_NOTIFY_REPLY:
+    return "NOTIFY_REPLY";
+  case FUSE_BATCH_FORGET:
+    return "BATCH_FORGET";
+  case FUSE_FALLOCATE:
+    return "FALLOCATE";
+  case FUSE_READDIRPLUS:
+    return "READDIRPLUS";
+  case FUSE_RENAME2:
+    return "RENAME2";
+  case FUSE_LSEEK:
+    return "LSEEK";
+  case FUSE_COPY_FILE_RANGE:
+    return "COPY_FILE_RANGE";
+  case FUSE_SETUPMAPPING:
+    return "SETUPMAPPING";
+  case FUSE_REMOVEMAPPING:
+    return "REMOVEMAPPING";
+  case FUSE_SYNCFS:
+    return "SYNCFS";
+  default:
+    return "unknown";
   }
 }
 

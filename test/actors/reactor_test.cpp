@@ -36,12 +36,12 @@ struct home_checker : pinned_actor {
       : pinned_actor(config, home), total(total_), strays(strays_) {}
   caf::behavior make_behavior() override {
     return {
-      [this](const count_up& n) {
-        if (!home().is_current())
-          ++strays;
-        total += n.amount;
-      },
-      [this](const where_am_i&) { return home().is_current(); },
+        [this](const count_up& n) {
+          if (!home().is_current())
+            ++strays;
+          total += n.amount;
+        },
+        [this](const where_am_i&) { return home().is_current(); },
     };
   }
   std::atomic<int>& total;

@@ -32,7 +32,8 @@ void check_file(const image& opened, blob_backend& backend, inode_number file, t
     backend.read({source.id, slice.source.compressed_offset, stored_size(slice.source, source)},
                  [&](result<owned_bytes> stored) {
                    REQUIRE_MESSAGE(stored, (stored ? "" : stored.error().detail));
-                   const auto decoded = decode_chunk(slice.source, source, stored->span(), plain.span(), true);
+                   const auto decoded =
+                       decode_chunk(slice.source, source, stored->span(), plain.span(), true);
                    CHECK_MESSAGE(decoded, (decoded ? "" : decoded.error().detail));
                    if (slice.source.has_crc32c)
                      CHECK(check_chunk(slice.source, source, plain.span(), false));

@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# Builds and tests everything, as CI does. `./check.sh` runs all parts in order, `./check.sh unit fuzz` those named.
+# Parts: format layering build unit sanitize fuzz end_to_end. The last line counts.
+#   FUZZ_SECONDS=5        seconds per fuzzer
+#   NYDUS_TEST_CYCLES=100 mount and unmount cycles; NYDUS_TEST_KILLS=5 kills while the cache fills
+set -u
+cd "$(dirname "$0")" || exit 1
+export NYDUS_FIXTURES=${NYDUS_FIXTURES:-$PWD/../shared/fixtures} LC_ALL=C.UTF-8
+all_parts=(format layering build unit sanitize fuzz end_to_end)
+parts=("$@")
+[ ${#parts[@]} -gt 0 ] || parts=("${all_parts[@]}")
+passed=0 failed=0 skipped=0
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+
+packages=(g++ meson ninja-build pkg-config ccache libcaf-dev libsimdjson-dev liblz4-dev libzstd-dev zlib1g-dev libssl-dev
+  doctest-dev libmicrohttpd-dev libcli11-dev libspdlog-dev libfmt-dev libtomlplusplus-dev nlohmann-json3-dev
+  librust-blake3-dev clang-14 clang-format-14 libclang-rt-14-dev python3 git)
+
+say() { printf '\n== %s\n' "$*"; }
+pass() { passed=$((passed + ${1:-1})); }
+fail() { failed=$((failed + 1)); echo "FAILED: $*"; }
+
+install_missing() {
+  local missing=() package
+  for package in "${packages[@]}"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  say "installing ${missing[*]}"
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" \
+    >"$work/apt" 2>&1 </dev/null || { cat "$work/apt"; fail "install ${missing[*]} (as root: apt-get install them)"; }
+}
+
+# configure FOLDER MESON_OPTION... : a build folder with those options, made or brought up to date
+configure() {
+  local folder=$1; shift
+  if [ -f "$folder/build.ninja" ]; then meson configure "$folder" "$@" >/dev/null; else meson setup "$folder" "$@" >"$work/setup" 2>&1; fi \
+    || { cat "$work/setup" 2>/dev/null; return 1; }
+}
+
+# run_suites FOLDER NAME: meson's tests of that build folder, counted
+run_suites() {
+  meson test -C "$1" --no-rebuild --print-errorlogs >"$work/suites" 2>&1
+  grep -E '^ *[0-9]+/[0-9]+ ' "$work/suites"
+  local ok bad
+  ok=$(awk '/^Ok:/ {print $2}' "$work/suites") bad=$(awk '/^(Fail|Timeout):/ {n += $2} END {print n + 0}' "$work/suites")
+  pass "${ok:-0}"
+  [ "${ok:-0}" -gt 0 ] && [ "$bad" -eq 0 ] && return
+  tail -60 "$work/suites"
+  failed=$((failed + (bad > 0 ? bad - 1 : 0)))
+  fail "$2"
+}
+
+format() {
+  git ls-files '*.cpp' '*.hpp' | xargs clang-format-14 --dry-run -Werror && pass || fail "format (clang-format-14 -i mends it)"
+}
+layering() { python3 test/layering_check.py && pass || fail layering; }
+build() { configure build --buildtype=release -Dwerror=true && ninja -C build && pass || fail build; }
+unit() { ninja -C build >/dev/null && run_suites build unit || fail unit; }
+sanitize() {
+  configure build-asan --buildtype=debug -Doptimization=1 -Dwerror=true -Db_sanitize=address,undefined -Db_lundef=false &&
+    ninja -C build-asan >"$work/build" 2>&1 || { tail -40 "$work/build"; fail "sanitizer build"; return; }
+  ASAN_OPTIONS=detect_stack_use_after_return=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 run_suites build-asan sanitize
+}
+fuzz() {
+  if [ ! -f build-fuzz/build.ninja ]; then
+    CC=clang-14 CXX=clang++-14 meson setup build-fuzz --buildtype=debug -Doptimization=1 -Dfuzzers=true -Db_lundef=false \
+      >"$work/setup" 2>&1 || { tail -20 "$work/setup"; fail "fuzzers' set-up"; return; }
+  fi
+  ninja -C build-fuzz fuzzers >"$work/build" 2>&1 || { tail -40 "$work/build"; fail "fuzzers' build"; return; }
+  local fuzzer name
+  for fuzzer in build-fuzz/test/fuzz/*_fuzz; do
+    name=$(basename "$fuzzer")
+    mkdir -p "$work/corpus/$name"
+    if "$fuzzer" -max_total_time="${FUZZ_SECONDS:-5}" -rss_limit_mb=2048 -timeout=20 -artifact_prefix="$work/" "$work/corpus/$name" \
+      >"$work/fuzz" 2>&1; then pass; tail -1 "$work/fuzz" | sed "s/^/$name: /"; else tail -30 "$work/fuzz"; fail "$name"; fi
+  done
+}
+end_to_end() {
+  [ -x build/api/nydusd ] || { fail "end_to_end: build first (./check.sh build end_to_end)"; return; }
+  timeout 1200 python3 -W ignore test/end_to_end/fuse_test.py 2>&1 | tee "$work/e2e"
+  local counts
+  counts=$(grep '^end_to_end: ' "$work/e2e" | tail -1)
+  [ -n "$counts" ] || { fail "end_to_end did not end"; return; }
+  read -r _ p _ f _ s _ <<<"$counts"
+  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+
+install_missing
+for part in "${parts[@]}"; do
+  case " ${all_parts[*]} " in *" $part "*) ;; *) echo "no part '$part'; there are: ${all_parts[*]}"; exit 2 ;; esac
+  say "$part"
+  "$part"
+done
+echo
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]
