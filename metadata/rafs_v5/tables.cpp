@@ -31,7 +31,9 @@ result<std::vector<blob>> read_blobs(const checked_superblock& checked, std::spa
   auto rest = image.subspan(fields.blob_table_size == 0 ? 0 : std::size_t{fields.blob_table_offset},
                             fields.blob_table_size);
   while (rest.size() > sizeof(blob_table_entry)) {
-    rest = rest.subspan(sizeof(blob_table_entry));
+    blob_table_entry entry;
+    std::memcpy(&entry, rest.data(), sizeof entry);
+    rest = rest.subspan(sizeof entry);
     const std::string_view text{reinterpret_cast<const char*>(rest.data()), rest.size()};
     const auto id = text.substr(0, std::min(text.find('\0'), text.size()));
     if (!is_file_name(id))
@@ -42,6 +44,7 @@ result<std::vector<blob>> read_blobs(const checked_superblock& checked, std::spa
     one.compression = checked.compression();
     one.digests = checked.digests();
     one.chunk_size = fields.block_size;
+    one.readahead_size = entry.readahead_size;
     one.has_data_digests = one.compression != compressor::gzip; // legacy stargz (section 11)
     blobs.push_back(std::move(one));
   }
