@@ -1,38 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
-// Cuts the files of a tree into chunks and writes those that are new to the data blob (RAFS v5 spec
-// section 19.5).
+// Stores the data of the files of one layer as chunks of one blob (spec section 19.5): chunk numbers, offsets
+// and duplicates come out as if one thread had done it all, whatever the number of threads.
 #pragma once
 
-#include <span>
-#include <string>
+#include <cstdint>
+#include <optional>
+#include <vector>
 
-#include "builder/file_tree.hpp"
-#include "metadata/compression.hpp"
+#include "builder/build_settings.hpp"
+#include "builder/chunk_dictionary.hpp"
+#include "builder/chunk_table.hpp"
+#include "builder/image_blob.hpp"
+#include "builder/output_file.hpp"
+#include "builder/prefetch_patterns.hpp"
 #include "protocol/result.hpp"
 
-namespace nydus {
+namespace nydus::builder {
 
-struct dump_options {
-  compressor compression = compressor::zstd;
-  digester digests = digester::blake3;
-  std::uint32_t chunk_size = rafs_v5::default_chunk_size;
-  bool is_aligned = false; // chunks start at multiples of 4096 in the cache file
-  unsigned threads = 2;    // that digest and compress
+/// What the whole build refers to, filled step by step.
+struct image_content {
+  chunk_table chunks;
+  std::vector<image_blob> blobs;
 };
 
-/// What was written.
-struct dumped_blob {
-  std::string id; // SHA-256 of the blob, hex; empty if nothing was stored
-  std::uint32_t chunk_count = 0;
-  std::uint64_t compressed_size = 0;
-  std::uint64_t uncompressed_size = 0;
-  std::uint64_t stored_bytes = 0; // of file data, before compression
-  std::uint64_t dedup_chunks = 0;
-  std::uint64_t dedup_bytes = 0;
+struct stored_content {
+  std::optional<std::size_t> blob;     // index of the layer's own blob; none if no chunk was stored
+  std::uint64_t uncompressed_size = 0; // bytes of the chunks that were stored
+  std::uint64_t duplicate_count = 0;   // chunks that were found instead
+  std::uint64_t duplicate_size = 0;    // bytes of them, uncompressed
 };
 
-/// Dumps `files` in that order to `fd` and fills their chunk records and digests. Digests and compresses in
-/// threads of its own; memory is bounded by a few chunks per thread.
-result<dumped_blob> dump_files(std::span<file_node* const> files, const dump_options& options, int fd);
+/// Fills in tree_node::chunks of the plan's files, adds the chunks and at the first one the blob, whose id is
+/// still empty or the user's. Failures: not_found, unavailable (a file vanished or shrank), no_space,
+/// not_supported (too many chunks or blobs), interrupted.
+result<stored_content> store_files(const build_settings& settings, const prefetch_plan& plan,
+                                   std::uint64_t content_size, chunk_dictionary& dictionary,
+                                   image_content& content, output_file& blob);
 
-} // namespace nydus
+} // namespace nydus::builder

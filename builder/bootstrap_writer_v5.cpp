@@ -1,136 +1,220 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "builder/bootstrap_writer_v5.hpp"
 
-#include <string_view>
+#include <algorithm>
+#include <array>
 
-namespace nydus {
+namespace nydus::builder {
 
 namespace {
 
-using namespace rafs_v5;
+using rafs_v5::align8;
 
-std::uint64_t record_size(const file_node& node) {
-  auto size = sizeof(inode) + align8(node.name.size()) + align8(node.target.size()) +
-              sizeof(chunk_record) * node.chunks.size();
+std::uint64_t record_size(const tree_node& node) {
+  auto size = sizeof(rafs_v5::inode) + align8(node.name.size()) + align8(node.target.size()) +
+              node.chunks.size() * sizeof(rafs_v5::chunk_record);
   if (!node.xattrs.empty())
-    size += sizeof(le64) + align8(xattr_size(node));
+    size += sizeof(le64) + align8(xattr_block_size(node));
   return size;
 }
 
-template <class Record>
-void put(std::ostream& out, const Record& record) {
-  out.write(reinterpret_cast<const char*>(&record), sizeof record);
-}
-
-void pad_to_8(std::ostream& out, std::uint64_t written) {
-  static constexpr char zeros[8] = {};
-  out.write(zeros, static_cast<std::streamsize>(align8(written) - written));
-}
-
-void put_padded(std::ostream& out, std::string_view text) {
-  out.write(text.data(), static_cast<std::streamsize>(text.size()));
-  pad_to_8(out, text.size());
-}
-
-/// Offsets of the records by index, and the end of the last: the tree in depth-first pre-order.
-void place(const file_node& node, std::vector<le32>& table, std::uint64_t& offset) {
-  table[node.index - 1] = static_cast<std::uint32_t>(offset >> 3);
-  offset += record_size(node);
-  for (const auto& child : node.children)
-    place(*child, table, offset);
-}
-
-void put_records(std::ostream& out, const file_node& node) {
-  put(out, node.record);
-  put_padded(out, node.name);
-  put_padded(out, node.target);
-  if (!node.xattrs.empty()) {
-    put(out, le64{xattr_size(node)});
-    for (const auto& [name, value] : node.xattrs) {
-      put(out, le32{static_cast<std::uint32_t>(name.size() + 1 + value.size())});
-      out << name << '\0' << value;
-    }
-    pad_to_8(out, xattr_size(node));
-  }
-  for (const auto& record : node.chunks)
-    put(out, record);
-  for (const auto& child : node.children)
-    put_records(out, *child);
-}
-
-std::uint64_t flags_of(const bootstrap_contents& contents, const dump_options& options, bool has_owners) {
-  std::uint64_t flags =
-      options.digests == digester::blake3 ? superblock_flag::hash_blake3 : superblock_flag::hash_sha256;
-  switch (options.compression) {
+std::uint64_t compression_flag(compressor kind) noexcept {
+  switch (kind) {
   case compressor::none:
-    flags |= superblock_flag::compression_none;
-    break;
+    return rafs_v5::superblock_flag::compression_none;
   case compressor::lz4_block:
-    flags |= superblock_flag::compression_lz4;
-    break;
+    return rafs_v5::superblock_flag::compression_lz4;
   case compressor::gzip:
-    flags |= superblock_flag::compression_gzip;
-    break;
+    return rafs_v5::superblock_flag::compression_gzip;
   case compressor::zstd:
-    flags |= superblock_flag::compression_zstd;
-    break;
+    return rafs_v5::superblock_flag::compression_zstd;
   }
-  if (has_owners)
-    flags |= superblock_flag::explicit_uid_gid;
-  for (const auto* node : contents.order)
-    if (!node->xattrs.empty())
-      flags |= superblock_flag::has_xattr;
-  return flags;
+  return 0;
+}
+
+class bootstrap_writer {
+public:
+  bootstrap_writer(const build_settings& settings, const numbered_inodes& inodes,
+                   const std::vector<std::uint32_t>& prefetched, const image_content& content,
+                   output_file& out)
+      : settings_(settings), inodes_(inodes), prefetched_(prefetched), content_(content), out_(out) {}
+
+  result<std::uint64_t> run();
+
+private:
+  std::uint64_t blob_table_size() const;
+  void lay_out();
+  rafs_v5::superblock superblock() const;
+  void put_tables();
+  void put_record(const tree_node& node);
+
+  /// Writing goes on after a failure, which run() then gives: the steps stay free of checks.
+  template <class T>
+  void put(const T& value) {
+    put_bytes(std::as_bytes(std::span{&value, 1}));
+  }
+  void put_bytes(std::span<const std::byte> bytes) {
+    if (so_far_)
+      so_far_ = out_.write(bytes);
+    offset_ += bytes.size();
+  }
+  void pad() {
+    constexpr std::array<std::byte, rafs_v5::alignment> zeros{};
+    put_bytes(std::span{zeros}.first(align8(offset_) - offset_));
+  }
+
+  const build_settings& settings_;
+  const numbered_inodes& inodes_;
+  const std::vector<std::uint32_t>& prefetched_;
+  const image_content& content_;
+  output_file& out_;
+  std::vector<tree_node*> order_;        // of records: each directory before its subtree
+  std::vector<std::uint64_t> positions_; // of records, by index - 1; bytes
+  std::uint64_t prefetch_table_ = 0;     // bytes from the start, as all below
+  std::uint64_t blob_table_ = 0;
+  std::uint64_t extended_table_ = 0;
+  std::uint64_t end_ = 0;
+  std::uint64_t offset_ = 0; // written
+  result<void> so_far_;      // the first failure
+};
+
+std::uint64_t bootstrap_writer::blob_table_size() const {
+  std::uint64_t size = 0;
+  for (const auto& blob : content_.blobs)
+    size += sizeof(rafs_v5::blob_table_entry) + blob.id.size() + 1;
+  return size == 0 ? 0 : align8(size - 1); // no NUL behind the last
+}
+
+void bootstrap_writer::lay_out() {
+  prefetch_table_ = rafs_v5::superblock_size + align8(inodes_.by_index.size() * sizeof(le32));
+  blob_table_ = prefetch_table_ + align8(prefetched_.size() * sizeof(le32));
+  extended_table_ = blob_table_ + blob_table_size();
+  end_ = extended_table_ + content_.blobs.size() * sizeof(rafs_v5::extended_blob);
+  order_ = depth_first(*inodes_.by_index.front());
+  positions_.resize(inodes_.by_index.size());
+  for (const auto* node : order_) {
+    positions_[node->index - 1] = end_;
+    end_ += record_size(*node);
+  }
+}
+
+rafs_v5::superblock bootstrap_writer::superblock() const {
+  rafs_v5::superblock fields{};
+  fields.magic = rafs_v5::magic;
+  fields.fs_version = rafs_v5::version;
+  fields.sb_size = rafs_v5::superblock_size;
+  fields.block_size = settings_.chunk_size;
+  auto flags = compression_flag(settings_.compression);
+  flags |= settings_.digests == digester::blake3 ? rafs_v5::superblock_flag::hash_blake3
+                                                 : rafs_v5::superblock_flag::hash_sha256;
+  if (!settings_.is_repeatable)
+    flags |= rafs_v5::superblock_flag::explicit_uid_gid;
+  if (std::any_of(order_.begin(), order_.end(), [](const auto* node) { return !node->xattrs.empty(); }))
+    flags |= rafs_v5::superblock_flag::has_xattr;
+  fields.flags = flags;
+  fields.inodes_count = inodes_.unique_count;
+  fields.inode_table_offset = rafs_v5::superblock_size;
+  fields.inode_table_entries = static_cast<std::uint32_t>(inodes_.by_index.size());
+  fields.prefetch_table_offset = prefetch_table_;
+  fields.prefetch_table_entries = static_cast<std::uint32_t>(prefetched_.size());
+  fields.blob_table_offset = blob_table_;
+  fields.blob_table_size = static_cast<std::uint32_t>(blob_table_size());
+  fields.extended_blob_table_offset = extended_table_;
+  fields.extended_blob_table_entries = static_cast<std::uint32_t>(content_.blobs.size());
+  return fields;
+}
+
+void bootstrap_writer::put_tables() {
+  for (const auto position : positions_)
+    put(le32{static_cast<std::uint32_t>(position / rafs_v5::alignment)});
+  pad();
+  for (const auto number : prefetched_)
+    put(le32{number});
+  pad();
+  for (const auto& blob : content_.blobs) {
+    if (&blob != &content_.blobs.front())
+      put('\0');
+    put(rafs_v5::blob_table_entry{0, blob.readahead_size});
+    put_bytes(std::as_bytes(std::span{blob.id}));
+  }
+  pad();
+  for (const auto& blob : content_.blobs) {
+    rafs_v5::extended_blob entry{};
+    entry.chunk_count = blob.chunk_count;
+    entry.features = blob.features;
+    entry.uncompressed_size = blob.uncompressed_size;
+    entry.compressed_size = blob.compressed_size;
+    put(entry);
+  }
+}
+
+void bootstrap_writer::put_record(const tree_node& node) {
+  rafs_v5::inode fields{};
+  fields.digest = node.digest;
+  fields.parent = node.parent == nullptr ? 0 : node.parent->number;
+  fields.number = node.number;
+  fields.uid = node.uid;
+  fields.gid = node.gid;
+  fields.project = node.project;
+  fields.mode = node.mode;
+  fields.size = node.size;
+  fields.blocks = node.blocks;
+  fields.flags = node.flags;
+  fields.link_count = node.link_count;
+  fields.child_index = node.child_index;
+  fields.child_count =
+      static_cast<std::uint32_t>(node.is_directory() ? node.children.size() : node.chunks.size());
+  fields.name_size = static_cast<std::uint16_t>(node.name.size());
+  fields.symlink_size = static_cast<std::uint16_t>(node.target.size());
+  fields.device = node.device;
+  fields.mtime_nsec = node.modified_nanoseconds;
+  fields.mtime = node.modified_seconds;
+  put(fields);
+  put_bytes(std::as_bytes(std::span{node.name}));
+  pad();
+  put_bytes(std::as_bytes(std::span{node.target}));
+  pad();
+  if (!node.xattrs.empty()) {
+    put(le64{xattr_block_size(node)});
+    for (const auto& [name, value] : node.xattrs) {
+      put(le32{static_cast<std::uint32_t>(name.size() + 1 + value.size())});
+      put_bytes(std::as_bytes(std::span{name.c_str(), name.size() + 1}));
+      put_bytes(std::as_bytes(std::span{value}));
+    }
+    pad();
+  }
+  std::uint64_t file_offset = 0;
+  for (const auto position : node.chunks) {
+    auto record = content_.chunks[position];
+    record.file_offset = file_offset;
+    file_offset += settings_.chunk_size;
+    put(record);
+  }
+}
+
+result<std::uint64_t> bootstrap_writer::run() {
+  lay_out();
+  if (end_ > rafs_v5::maximum_bootstrap_size)
+    return failure{errc::not_supported, "the metadata of " + settings_.source + " would have " +
+                                            std::to_string(end_) + " bytes, RAFS v5 allows 2 GiB"};
+  put(superblock());
+  put_tables();
+  for (const auto* node : order_) {
+    put_record(*node);
+    if (!so_far_)
+      break;
+  }
+  if (!so_far_)
+    return std::move(so_far_).error();
+  return end_;
 }
 
 } // namespace
 
-result<void> write_bootstrap_v5(const bootstrap_contents& contents, const dump_options& options,
-                                bool has_owners, std::ostream& out) {
-  const bool has_blob = !contents.blob.id.empty();
-  superblock fields{};
-  fields.magic = magic;
-  fields.fs_version = version;
-  fields.sb_size = superblock_size;
-  fields.block_size = options.chunk_size;
-  fields.flags = flags_of(contents, options, has_owners);
-  fields.inodes_count = contents.inode_count;
-  fields.inode_table_offset = superblock_size;
-  fields.inode_table_entries = static_cast<std::uint32_t>(contents.order.size());
-  fields.prefetch_table_offset = superblock_size + align8(contents.order.size() * sizeof(le32));
-  fields.prefetch_table_entries = static_cast<std::uint32_t>(contents.prefetch.size());
-  fields.blob_table_offset = fields.prefetch_table_offset + align8(contents.prefetch.size() * sizeof(le32));
-  fields.blob_table_size =
-      has_blob ? static_cast<std::uint32_t>(align8(sizeof(blob_table_entry) + contents.blob.id.size())) : 0;
-  fields.extended_blob_table_offset = fields.blob_table_offset + fields.blob_table_size;
-  fields.extended_blob_table_entries = has_blob ? 1 : 0;
-
-  std::vector<le32> table(contents.order.size());
-  auto end = fields.extended_blob_table_offset + fields.extended_blob_table_entries * sizeof(extended_blob);
-  place(*contents.root, table, end);
-  if (end > maximum_bootstrap_size)
-    return failure{errc::malformed,
-                   "the bootstrap would have " + std::to_string(end) + " bytes; 2 GiB are possible"};
-
-  put(out, fields);
-  for (const auto& slot : table)
-    put(out, slot);
-  pad_to_8(out, table.size() * sizeof(le32));
-  for (const auto number : contents.prefetch)
-    put(out, le32{number});
-  pad_to_8(out, contents.prefetch.size() * sizeof(le32));
-  if (has_blob) {
-    put(out, blob_table_entry{});
-    put_padded(out, contents.blob.id);
-    extended_blob entry{};
-    entry.chunk_count = contents.blob.chunk_count;
-    entry.features = blob_feature::cap_tar_toc;
-    entry.uncompressed_size = contents.blob.uncompressed_size;
-    entry.compressed_size = contents.blob.compressed_size;
-    put(out, entry);
-  }
-  put_records(out, *contents.root);
-  return {};
+result<std::uint64_t> write_bootstrap_v5(const build_settings& settings, const numbered_inodes& inodes,
+                                         const std::vector<std::uint32_t>& prefetched,
+                                         const image_content& content, output_file& out) {
+  return bootstrap_writer{settings, inodes, prefetched, content, out}.run();
 }
 
-} // namespace nydus
+} // namespace nydus::builder

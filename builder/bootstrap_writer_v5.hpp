@@ -1,27 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes a RAFS v5 bootstrap (spec section 19.6): tables first, then records in depth-first order.
+// Writes a finished tree as a RAFS v5 bootstrap (spec sections 1 to 10 and 19.6).
 #pragma once
 
-#include <cstdint>
-#include <ostream>
-#include <span>
-#include <vector>
-
 #include "builder/blob_writer.hpp"
-#include "builder/file_tree.hpp"
+#include "builder/build_settings.hpp"
+#include "builder/inode_numbering.hpp"
+#include "builder/output_file.hpp"
+#include "protocol/result.hpp"
 
-namespace nydus {
+namespace nydus::builder {
 
-struct bootstrap_contents {
-  file_node* root = nullptr;
-  std::span<file_node* const> order; // numbering order
-  std::uint64_t inode_count = 0;
-  std::vector<std::uint32_t> prefetch; // inode numbers
-  dumped_blob blob;                    // id empty: the image has no blob
-};
+/// Appends the bootstrap to `out` and gives its size. `prefetched`: inode numbers of the prefetch table.
+/// Failures: not_supported (larger than 2 GiB), and those of writing.
+result<std::uint64_t> write_bootstrap_v5(const build_settings& settings, const numbered_inodes& inodes,
+                                         const std::vector<std::uint32_t>& prefetched,
+                                         const image_content& content, output_file& out);
 
-/// malformed if the image would be larger than 2 GiB. The stream's own failures are left in its state.
-result<void> write_bootstrap_v5(const bootstrap_contents& contents, const dump_options& options,
-                                bool has_owners, std::ostream& out);
-
-} // namespace nydus
+} // namespace nydus::builder

@@ -1,42 +1,82 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tree that becomes an image: one node per path, with all that its record will say.
+// The tree of an image while it is built: what was scanned or loaded, and what the steps of the build fill
+// in. Neighbours: directory_source and parent_image make nodes; inode_numbering, blob_writer and node_digests
+// complete them; bootstrap_writer_v5 writes them.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <cstdint>
-#include <memory>
+#include <deque>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "metadata/rafs_v5/layout.hpp"
+#include "metadata/digest.hpp"
 
-namespace nydus {
+namespace nydus::builder {
 
-/// Owned by its parent; used by one thread.
-struct file_node {
-  std::string name; // raw bytes; the root's is "/"
-  std::string source_path;
-  rafs_v5::inode record;                                   // filled step by step: scan, number, dump, digest
-  std::string target;                                      // symlinks
-  std::vector<std::pair<std::string, std::string>> xattrs; // sorted by name
-  std::vector<rafs_v5::chunk_record> chunks;               // regular files
-  std::vector<std::unique_ptr<file_node>> children;        // directories, sorted by name
-  std::pair<std::uint64_t, std::uint64_t> source_identity; // device and inode: hard links share it
-  std::uint32_t index = 0;                                 // child index of its record
-
-  bool is_directory() const noexcept { return (record.mode & 0170000) == 0040000; }
-  bool is_regular() const noexcept { return (record.mode & 0170000) == 0100000; }
-  bool is_symlink() const noexcept { return (record.mode & 0170000) == 0120000; }
+struct extended_attribute {
+  std::string name;
+  std::string value; // raw bytes
 };
 
-/// Bytes of the node's xattr pairs in its record (RAFS v5 spec section 9).
-std::uint64_t xattr_size(const file_node& node) noexcept;
+/// One entry. Fields of the last group are filled in by the steps named there.
+struct tree_node {
+  std::string name;   // raw bytes; "/" for the root
+  std::string target; // symlink: raw bytes
+  tree_node* parent = nullptr;
+  std::vector<tree_node*> children;       // directory: by name
+  std::vector<extended_attribute> xattrs; // by name
+  std::uint32_t mode = 0;                 // st_mode
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  std::uint32_t device = 0; // low half of st_rdev
+  std::uint64_t size = 0;   // bytes
+  std::uint64_t blocks = 0; // 512-byte units
+  std::uint64_t flags = 0;  // rafs_v5::inode_flag
+  std::uint64_t modified_seconds = 0;
+  std::uint32_t modified_nanoseconds = 0;
+  std::uint32_t project = 0;
+  std::uint64_t source_inode = 0; // st_ino, or i_ino in the parent image
+  std::uint64_t source_device = 0;
+  bool is_inherited = false;   // from the parent image: its chunks and digest stand
+  bool may_have_links = false; // other nodes may have the same source_inode
 
-/// Numbers all nodes (section 19.4) and gives them in that order, the root first. `inode_count`: unique
-/// inodes.
-std::vector<file_node*> number_tree(file_node& root, std::uint64_t& inode_count);
+  std::uint32_t index = 0;           // inode_numbering: position in the inode table, from 1
+  std::uint32_t number = 0;          // inode_numbering: index of the first link
+  std::uint32_t link_count = 1;      // inode_numbering
+  std::uint32_t child_index = 0;     // inode_numbering: directory
+  std::vector<std::uint32_t> chunks; // blob_writer: positions in the chunk_table, in file order
+  digest_bytes digest{};             // node_digests
 
-/// Computes the digests of directories from their children's, bottom-up (section 11).
-void digest_directories(file_node& root, digester kind);
+  bool is_directory() const noexcept { return S_ISDIR(mode); }
+  bool is_regular() const noexcept { return S_ISREG(mode); }
+  bool is_symlink() const noexcept { return S_ISLNK(mode); }
+};
 
-} // namespace nydus
+/// Owns all nodes; pointers to them stay good as long as it lives.
+class file_tree {
+public:
+  tree_node& make_node() { return nodes_.emplace_back(); }
+  tree_node* root = nullptr;
+
+private:
+  std::deque<tree_node> nodes_;
+};
+
+/// All nodes from `root` down: each before its children, subtrees in name order.
+std::vector<tree_node*> depth_first(tree_node& root);
+
+/// The child called `name`, or nullptr.
+tree_node* find_child(const tree_node& directory, const std::string& name);
+
+/// The place in the image: "/", "/a/b".
+std::string path_of(const tree_node& node);
+
+/// Bytes of the node's xattr pairs as they lie on disk (spec section 9), without count and padding.
+std::uint64_t xattr_block_size(const tree_node& node);
+
+/// i_blocks of a node whose size and xattrs are known (spec section 19.3).
+std::uint64_t block_count(const tree_node& node);
+
+} // namespace nydus::builder

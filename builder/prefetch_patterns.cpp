@@ -2,74 +2,107 @@
 #include "builder/prefetch_patterns.hpp"
 
 #include <algorithm>
+#include <optional>
+#include <string_view>
 
-namespace nydus {
+#include "builder/build_log.hpp"
+
+namespace nydus::builder {
 
 namespace {
 
-bool is_at_or_below(const std::string& path, const std::string& pattern) {
-  return pattern == "/" || path == pattern || (path.starts_with(pattern) && path[pattern.size()] == '/');
+constexpr std::string_view blanks = " \t\r\n\v\f";
+
+/// Without blanks around, doubled or closing slashes and "." steps.
+std::string normalized(std::string_view path) {
+  std::string plain;
+  while (!path.empty()) {
+    const auto slash = std::min(path.find('/'), path.size());
+    const auto step = path.substr(0, slash);
+    if (!step.empty() && step != ".")
+      plain.append("/").append(step);
+    path.remove_prefix(std::min(slash + 1, path.size()));
+  }
+  return plain.empty() ? "/" : plain;
 }
 
-struct matcher {
-  const std::vector<std::string>& patterns;
-  std::vector<std::vector<file_node*>> files;
-  std::vector<std::uint32_t> targets;
-
-  void match(file_node& node, const std::string& path) {
-    if (!node.is_regular() || node.record.size != 0) {
-      // The longest pattern is the nearest: a node goes with the first of its own path and the paths above
-      // it.
-      std::size_t best = patterns.size();
-      for (std::size_t i = 0; i < patterns.size(); ++i)
-        if (is_at_or_below(path, patterns[i]) &&
-            (best == patterns.size() || patterns[i].size() > patterns[best].size()))
-          best = i;
-      if (best < patterns.size()) {
-        if (patterns[best] == path)
-          targets[best] = static_cast<std::uint32_t>(node.record.number);
-        if (node.is_regular())
-          files[best].push_back(&node);
-      }
-    }
-    for (auto& child : node.children) // the children in order, then what lies deeper, as they are numbered
-      if (!child->is_directory())
-        match(*child, path == "/" ? "/" + child->name : path + "/" + child->name);
-    for (auto& child : node.children)
-      if (child->is_directory())
-        match(*child, path == "/" ? "/" + child->name : path + "/" + child->name);
-  }
-};
+/// "/a/b" -> "/a" -> "/"; false if there is none.
+bool to_parent(std::string& path) {
+  if (path == "/")
+    return false;
+  path.resize(std::max<std::size_t>(path.rfind('/'), 1));
+  return true;
+}
 
 } // namespace
 
-std::vector<std::string> read_prefetch_patterns(std::istream& in) {
-  std::vector<std::string> patterns;
-  for (std::string line; std::getline(in, line);) {
-    const auto first = line.find_first_not_of(" \t\r");
-    if (first == std::string::npos || line[first] != '/')
+void prefetch_patterns::read(std::istream& lines) {
+  for (std::string line; std::getline(lines, line);) {
+    const auto start = line.find_first_not_of(blanks);
+    const auto end = line.find_last_not_of(blanks);
+    if (start == std::string::npos)
       continue;
-    line = line.substr(first, line.find_last_not_of(" \t\r") - first + 1);
-    while (line.size() > 1 && line.back() == '/')
-      line.pop_back();
-    if (std::none_of(patterns.begin(), patterns.end(),
-                     [&](const auto& earlier) { return is_at_or_below(line, earlier); }))
-      patterns.push_back(line);
+    if (line[start] != '/') {
+      log_warning("prefetch pattern \"" + line + "\" is left out: it is no absolute path");
+      continue;
+    }
+    const auto path = normalized(std::string_view{line}.substr(start, end - start + 1));
+    auto step = path;
+    bool is_covered = false;
+    do
+      is_covered = positions_.contains(step);
+    while (!is_covered && to_parent(step));
+    if (is_covered)
+      log_warning("prefetch pattern " + path + " is left out: " + step + " covers it");
+    else
+      positions_.emplace(path, positions_.size());
   }
-  return patterns;
 }
 
-prefetch_choice choose_prefetch(const std::vector<std::string>& patterns, file_node& root) {
-  matcher found{patterns, std::vector<std::vector<file_node*>>(patterns.size()),
-                std::vector<std::uint32_t>(patterns.size())};
-  found.match(root, "/");
-  prefetch_choice choice;
-  for (const auto& files : found.files)
-    choice.files.insert(choice.files.end(), files.begin(), files.end());
-  for (const auto target : found.targets)
-    if (target != 0)
-      choice.targets.push_back(target);
-  return choice;
+prefetch_plan plan_dump(prefetch_policy policy, const prefetch_patterns& patterns,
+                        const std::vector<tree_node*>& by_index) {
+  struct prefetched {
+    std::size_t position;
+    tree_node* file;
+  };
+  std::vector<prefetched> first;
+  std::vector<tree_node*> rest;
+  std::vector<std::uint32_t> targets(patterns.positions_.size(), 0);
+  const bool is_active = policy != prefetch_policy::none && !patterns.empty();
+  for (auto* node : by_index) {
+    const bool has_data = node->is_regular() && node->size != 0;
+    std::optional<std::size_t> position;
+    if (is_active && (has_data || !node->is_regular())) {
+      auto path = path_of(*node);
+      bool is_exact = true;
+      do {
+        if (const auto found = patterns.positions_.find(path); found != patterns.positions_.end()) {
+          position = found->second;
+          if (is_exact)
+            targets[*position] = node->number;
+        }
+        is_exact = false;
+      } while (!position && to_parent(path));
+    }
+    if (has_data && !node->is_inherited) {
+      if (position)
+        first.push_back({*position, node});
+      else
+        rest.push_back(node);
+    }
+  }
+  std::stable_sort(first.begin(), first.end(),
+                   [](const auto& left, const auto& right) { return left.position < right.position; });
+  prefetch_plan plan;
+  plan.prefetched_count = first.size();
+  plan.files.reserve(first.size() + rest.size());
+  for (const auto& one : first)
+    plan.files.push_back(one.file);
+  plan.files.insert(plan.files.end(), rest.begin(), rest.end());
+  if (policy == prefetch_policy::fs)
+    std::copy_if(targets.begin(), targets.end(), std::back_inserter(plan.inodes),
+                 [](std::uint32_t number) { return number != 0; });
+  return plan;
 }
 
-} // namespace nydus
+} // namespace nydus::builder

@@ -16,6 +16,7 @@ struct blob {
   digester digests = digester::blake3;
   std::uint32_t chunk_size = 0;        // bytes, power of two
   std::uint32_t chunk_count = 0;       // 0: the image does not number its chunks (before v1.1)
+  std::uint32_t readahead_size = 0;    // bytes of stored data at the head that the builder wants prefetched
   std::uint32_t features = 0;          // raw feature word of the extended blob table
   std::uint64_t compressed_size = 0;   // bytes of the blob file; 0: unknown
   std::uint64_t uncompressed_size = 0; // bytes of the cache file; 0: unknown

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "metadata/image.hpp"
+#include "metadata/inlined_bootstrap.hpp"
 #include "metadata/mapped_file.hpp"
 #include "metadata/rafs_v5/image_v5.hpp"
 #include "protocol/bytes/little_endian.hpp"
@@ -13,7 +14,6 @@ namespace {
 
 constexpr std::size_t erofs_superblock_offset = 1024;
 constexpr std::uint32_t erofs_magic = 0xe0f5e1e2;
-constexpr std::size_t tar_header_size = 512;
 
 bool is_erofs(std::span<const std::byte> bytes) noexcept {
   le32 word;
@@ -23,25 +23,6 @@ bool is_erofs(std::span<const std::byte> bytes) noexcept {
   return word == erofs_magic;
 }
 
-/// Bytes of the bootstrap that ends right before a closing tar header "image.boot" (RAFS v5 spec section 14);
-/// 0: none.
-std::size_t inlined_bootstrap_size(std::span<const std::byte> bytes) noexcept {
-  if (bytes.size() < tar_header_size)
-    return 0;
-  const auto header = bytes.last(tar_header_size);
-  const auto* text = reinterpret_cast<const char*>(header.data());
-  if (std::strncmp(text, "image.boot", 100) != 0 || std::memcmp(text + 257, "ustar", 5) != 0 ||
-      text[156] != '0')
-    return 0;
-  std::size_t size = 0;
-  for (int i = 0; i < 11; ++i) { // octal digits
-    if (text[124 + i] < '0' || text[124 + i] > '7')
-      return 0;
-    size = size * 8 + static_cast<std::size_t>(text[124 + i] - '0');
-  }
-  return size <= bytes.size() - tar_header_size ? size : 0;
-}
-
 } // namespace
 
 result<std::shared_ptr<const image>> open_image(const std::string& path) {
@@ -49,13 +30,12 @@ result<std::shared_ptr<const image>> open_image(const std::string& path) {
   if (!file)
     return std::move(file).error();
   const auto bytes = (*file)->bytes();
-  const auto inlined_size = inlined_bootstrap_size(bytes);
-  const auto bootstrap_offset = inlined_size == 0 ? 0 : bytes.size() - tar_header_size - inlined_size;
-  const auto bootstrap_size = inlined_size == 0 ? bytes.size() : inlined_size;
-  if (is_erofs(bytes.subspan(bootstrap_offset, bootstrap_size)))
+  const auto bootstrap = bootstrap_in(bytes);
+  const auto bootstrap_offset = static_cast<std::size_t>(bootstrap.data() - bytes.data());
+  if (is_erofs(bootstrap))
     return failure{errc::not_supported, path + " is a RAFS v6 image; this build reads RAFS v5 only"};
   const auto name = path.substr(path.rfind('/') + 1);
-  auto opened = rafs_v5::open(std::move(*file), bootstrap_offset, bootstrap_size, name);
+  auto opened = rafs_v5::open(std::move(*file), bootstrap_offset, bootstrap.size(), name);
   if (!opened)
     return failure{opened.error().code, path + ": " + opened.error().detail};
   return opened;

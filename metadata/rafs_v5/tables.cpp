@@ -58,7 +58,9 @@ result<std::vector<blob>> read_blob_table(const checked_superblock& checked,
   while (rest.size() > sizeof(blob_table_entry)) {
     if (blobs.size() == most_blobs)
       return wrong_blob(blobs.size(), "there are more than " + std::to_string(most_blobs));
-    rest = rest.subspan(sizeof(blob_table_entry));
+    blob_table_entry entry;
+    std::memcpy(&entry, rest.data(), sizeof entry);
+    rest = rest.subspan(sizeof entry);
     const std::string_view text{reinterpret_cast<const char*>(rest.data()), rest.size()};
     const auto id = text.substr(0, text.find('\0'));
     if (!is_file_name(id))
@@ -69,6 +71,7 @@ result<std::vector<blob>> read_blob_table(const checked_superblock& checked,
     one.compression = checked.compression();
     one.digests = checked.digests();
     one.chunk_size = fields.block_size;
+    one.readahead_size = entry.readahead_size;
     one.has_data_digests = one.compression != compressor::gzip; // legacy stargz (section 11)
     blobs.push_back(std::move(one));
   }
