@@ -61,7 +61,7 @@ unit() { ninja -C build >/dev/null && run_suites build unit || fail unit; }
 sanitize() {
   configure build-asan --buildtype=debug -Doptimization=1 -Dwerror=true -Db_sanitize=address,undefined -Db_lundef=false &&
     ninja -C build-asan >"$work/build" 2>&1 || { tail -40 "$work/build"; fail "sanitizer build"; return; }
-  ASAN_OPTIONS=detect_stack_use_after_return=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 run_suites build-asan sanitize
+  ASAN_OPTIONS=detect_stack_use_after_return=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:suppressions=$PWD/test/ubsan.supp run_suites build-asan sanitize
 }
 fuzz() {
   if [ ! -f build-fuzz/build.ninja ]; then

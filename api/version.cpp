@@ -25,7 +25,7 @@ const build_version& version() {
 #ifdef NDEBUG
                                   "release",
 #else
-                                   "debug",
+                                  "debug",
 #endif
                                   "g++ " __VERSION__};
   return made;

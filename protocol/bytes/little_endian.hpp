@@ -18,6 +18,10 @@ public:
   constexpr little_endian(Integer value) noexcept { *this = value; }
 
   constexpr little_endian& operator=(Integer value) noexcept {
+    if (!std::is_constant_evaluated() && std::endian::native == std::endian::little) {
+      std::memcpy(bytes_.data(), &value, sizeof value);
+      return *this;
+    }
     for (auto& byte : bytes_) {
       byte = static_cast<unsigned char>(value & 0xff);
       value = static_cast<Integer>(value >> 4 >> 4);

@@ -163,7 +163,8 @@ TEST_CASE("a wrong field is named, with what it is and what would be right") {
   CHECK(holds(why, "device.backend.type"));
   CHECK(holds(why, "floppy"));
   CHECK(holds(why, "localfs"));
-  CHECK(holds(refused(R"({"device":{"backend":{"type":"","config":{}}},"mode":"direct"})"), "device.backend.type is string \"\""));
+  CHECK(holds(refused(R"({"device":{"backend":{"type":"","config":{}}},"mode":"direct"})"),
+              "device.backend.type is string \"\""));
   why = refused(R"({"device":{"backend":{"type":"localfs","config":{"dir":7}}},"mode":"direct"})");
   CHECK(holds(why, "device.backend.config.dir"));
   CHECK(holds(why, "7"));

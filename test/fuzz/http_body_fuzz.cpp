@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Property: no body of a mount request crashes us; an order has settings and a refusal has a status and a body.
+// Property: no body of a mount request crashes us; an order has settings and a refusal has a status and a
+// body.
 #include <cstdint>
 #include <cstdlib>
 #include <string>

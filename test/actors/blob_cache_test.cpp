@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actors/blob_cache.hpp"
+
+#include <caf/all.hpp>
+#include <doctest/doctest.h>
+
+#include <filesystem>
+
+#include "actors/message_types.hpp"
+#include "test/fakes/fake_backend.hpp"
+
+using namespace nydus;
+using namespace std::chrono_literals;
+
+TEST_SUITE_BEGIN("actors/blob_cache");
+
+namespace {
+
+constexpr std::uint32_t chunk_size = 4096;
+constexpr std::uint32_t chunk_count = 16;
+
+/// A cache over a fake backend, with files in a folder of its own if asked.
+struct bench {
+  explicit bench(bool keeps = true) {
+    std::vector<std::byte> contents(chunk_size * chunk_count);
+    for (std::size_t i = 0; i < contents.size(); ++i)
+      contents[i] = static_cast<std::byte>(i / chunk_size + 1);
+    source.id = "blob";
+    source.chunk_size = chunk_size;
+    source.chunk_count = chunk_count;
+    source.compressed_size = source.uncompressed_size = contents.size();
+    for (std::uint32_t i = 0; i < chunk_count; ++i) {
+      chunk one;
+      one.index = i;
+      one.compressed_size = one.uncompressed_size = chunk_size;
+      one.compressed_offset = one.uncompressed_offset = std::uint64_t{i} * chunk_size;
+      one.digest = digest_of(source.digests, std::span{contents}.subspan(one.compressed_offset, chunk_size));
+      chunks.push_back(one);
+    }
+    REQUIRE(::mkdtemp(folder.data()) != nullptr);
+    cache_config config;
+    config.work_directory = folder;
+    if (keeps)
+      files = *blob_cache_files::open(config, source);
+    backend = std::make_shared<fake_backend>(std::move(contents));
+    seen = std::make_shared<backend_counters>();
+    cache = spawn_blob_cache(
+        system, {source, files, backend, seen, std::make_shared<cache_counters>(), 1 << 20, true});
+  }
+  ~bench() {
+    backend->is_held = false;
+    caf::anon_send_exit(cache, caf::exit_reason::user_shutdown);
+    cache = nullptr;
+    std::filesystem::remove_all(folder);
+  }
+
+  void ask(caf::scoped_actor& asker, std::uint64_t ticket, std::vector<chunk> wanted) {
+    asker->send(cache, need_chunks{caf::actor_cast<caf::actor>(asker), ticket, std::move(wanted), {}});
+  }
+  chunks_ready answer(caf::scoped_actor& asker) {
+    chunks_ready got;
+    asker->receive([&](const chunks_ready& ready) { got = ready; },
+                   caf::after(10s) >> [] { FAIL("no answer"); });
+    return got;
+  }
+
+  std::string folder = "/tmp/nydus-test-XXXXXX";
+  caf::actor_system_config system_config;
+  caf::actor_system system{system_config};
+  blob source;
+  std::vector<chunk> chunks;
+  std::shared_ptr<blob_cache_files> files;
+  std::shared_ptr<fake_backend> backend;
+  std::shared_ptr<backend_counters> seen;
+  caf::actor cache;
+};
+
+} // namespace
+
+TEST_CASE("a chunk is fetched once, however many ask while it is under way") {
+  bench b;
+  caf::scoped_actor first{b.system}, second{b.system};
+  b.backend->is_held = true;
+  for (std::uint64_t ticket = 0; ticket < 20; ++ticket) {
+    b.ask(first, ticket, {b.chunks[2]});
+    b.ask(second, ticket, {b.chunks[2]});
+  }
+  b.backend->is_held = false;
+  for (int i = 0; i < 20; ++i) {
+    CHECK(b.answer(first).chunks.at(0).why == errc::none);
+    CHECK(b.answer(second).chunks.at(0).why == errc::none);
+  }
+  CHECK(b.backend->reads == 1);
+  CHECK(b.files->is_servable(b.chunks[2]));
+}
+
+TEST_CASE("neighbours are read with one read") {
+  bench b;
+  caf::scoped_actor asker{b.system};
+  b.ask(asker, 1, b.chunks);
+  CHECK(b.answer(asker).chunks.size() == chunk_count);
+  CHECK(b.backend->reads == 1);
+}
+
+TEST_CASE("a failed fetch is told and not remembered") {
+  bench b;
+  caf::scoped_actor asker{b.system};
+  b.backend->is_failing = true;
+  b.ask(asker, 1, {b.chunks[0]});
+  CHECK(b.answer(asker).chunks.at(0).why == errc::backend_down);
+  CHECK(std::uint64_t{b.seen->errors} == 1);
+  b.backend->is_failing = false;
+  b.ask(asker, 2, {b.chunks[0]});
+  CHECK(b.answer(asker).chunks.at(0).why == errc::none);
+}
+
+TEST_CASE("bytes of another digest are not kept and not served") {
+  bench b;
+  caf::scoped_actor asker{b.system};
+  auto wrong = b.chunks[1];
+  wrong.digest[0] = static_cast<std::uint8_t>(wrong.digest[0] + 1);
+  b.ask(asker, 1, {wrong});
+  const auto told = b.answer(asker);
+  CHECK(told.chunks.at(0).why == errc::corrupt);
+  CHECK(!told.chunks.at(0).bytes);
+  CHECK(!b.files->is_servable(wrong));
+}
+
+TEST_CASE("without files the bytes come with the answer") {
+  bench b{false};
+  caf::scoped_actor asker{b.system};
+  b.ask(asker, 1, {b.chunks[5]});
+  const auto got = b.answer(asker);
+  REQUIRE(got.chunks.at(0).bytes);
+  CHECK(got.chunks[0].bytes->span()[0] == std::byte{6});
+}
+
+TEST_CASE("whoever waits goes before prefetch") {
+  bench b;
+  caf::scoped_actor asker{b.system};
+  b.backend->is_held = true;
+  for (std::uint32_t i = 4; i < chunk_count; i += 2) // apart, so that each is a read of its own
+    asker->send(b.cache, prefetch_chunks{caf::actor_cast<caf::actor>(asker), {b.chunks[i]}});
+  b.ask(asker, 1, {b.chunks[0]});
+  std::this_thread::sleep_for(50ms);
+  CHECK(b.backend->reads == 2); // one prefetch, and the reader beside it
+  b.backend->is_held = false;
+  CHECK(b.answer(asker).ticket == 1);
+}

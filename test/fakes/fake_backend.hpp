@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// A backend that holds, fails or counts reads, as a test tells it.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <thread>
+#include <vector>
+
+#include "storage/blob_backend.hpp"
+
+namespace nydus {
+
+class fake_backend final : public blob_backend {
+public:
+  explicit fake_backend(std::vector<std::byte> contents) : contents_(std::move(contents)) {}
+
+  void read(const blob_range& range, read_done done) override {
+    ++reads;
+    while (is_held)
+      std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    if (is_failing)
+      return done(failure{errc::backend_down, "the test says so"});
+    owned_bytes bytes{range.size};
+    std::copy_n(contents_.begin() + static_cast<std::ptrdiff_t>(range.offset), range.size,
+                bytes.span().begin());
+    done(std::move(bytes));
+  }
+  result<std::uint64_t> size(std::string_view) override { return std::uint64_t{contents_.size()}; }
+
+  std::atomic<int> reads{0};
+  std::atomic<bool> is_held{false};
+  std::atomic<bool> is_failing{false};
+
+private:
+  std::vector<std::byte> contents_;
+};
+
+} // namespace nydus
