@@ -9,9 +9,9 @@ namespace {
 std::atomic<log_writer> current_writer{nullptr};
 } // namespace
 
-void log_line(log_level level, std::string_view line) noexcept {
+void log_line(log_level level, std::string_view line, const std::source_location& where) noexcept {
   if (auto* const writer = current_writer.load(std::memory_order_acquire))
-    writer(level, line);
+    writer(level, line, where);
 }
 
 void set_log_writer(log_writer writer) noexcept {

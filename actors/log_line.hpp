@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <source_location>
 #include <string_view>
 
 namespace nydus {
@@ -11,9 +12,10 @@ namespace nydus {
 enum class log_level : std::uint8_t { debug, info, warning, error };
 
 /// Takes one line and returns without waiting for a disk. Called from any thread.
-using log_writer = void (*)(log_level level, std::string_view line);
+using log_writer = void (*)(log_level level, std::string_view line, const std::source_location& where);
 
-void log_line(log_level level, std::string_view line) noexcept;
+void log_line(log_level level, std::string_view line,
+              const std::source_location& where = std::source_location::current()) noexcept;
 /// Once, before anything runs.
 void set_log_writer(log_writer writer) noexcept;
 

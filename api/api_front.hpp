@@ -13,7 +13,7 @@
 
 #include "api/daemon_state.hpp"
 #include "api/http_server.hpp"
-#include "api/json_text.hpp"
+#include "storage/mount_settings.hpp"
 
 namespace nydus {
 
@@ -22,7 +22,10 @@ struct api_parts {
   std::vector<caf::actor> ports; // asked for requests in flight
   std::string id;
   std::string supervisor_path;
-  std::string default_config; // text of --config, for mounts that bring none
+  /// For mounts of the oldest form that bring none: what --config or --localfs-dir says, or why there is
+  /// none.
+  result<mount_settings> default_settings =
+      failure{errc::malformed, "the daemon was started without --config"};
   daemon_state state = daemon_state::running;
   std::function<bool(const std::string& level)> set_log_level; // false: no such level
   std::function<void()> exit;                                  // ends the process and leaves the mount

@@ -14,12 +14,18 @@ namespace {
 
 /// Options that are understood and change nothing here, so that scripts for other builds go on working.
 struct ignored_options {
-  std::string failover_policy, backend_source;
-  bool is_writable = false, is_upgrade = false;
+  std::string failover_policy, backend_source, dedup_db;
+  bool is_writable = false, is_upgrade = false, is_hybrid = false;
+};
+
+/// Options of services that this build lacks: known, so that the error can say so.
+struct missing_options {
+  std::string sock, shared_dir;
 };
 
 /// The same options stand before and behind the subcommand.
-void add_options(CLI::App& app, daemon_options& options, ignored_options& ignored, std::string& rlimit) {
+void add_options(CLI::App& app, daemon_options& options, ignored_options& ignored, missing_options& missing,
+                 std::string& rlimit) {
   app.add_option("-M,--mountpoint", options.mountpoint, "Directory to mount the file system on");
   app.add_option("-B,--bootstrap,--metadata", options.bootstrap, "RAFS metadata file to mount at start");
   app.add_option("-C,--config", options.config, "Configuration file: v1 JSON, v2 JSON or v2 TOML");
@@ -48,6 +54,10 @@ void add_options(CLI::App& app, daemon_options& options, ignored_options& ignore
   app.add_option("--supervisor", options.supervisor, "Supervisor socket; shown in the API");
   app.add_option("--failover-policy", ignored.failover_policy, "Accepted; this build has no failover");
   app.add_option("--backend-source", ignored.backend_source, "Accepted and ignored");
+  app.add_option("--dedup-db", ignored.dedup_db, "Accepted and ignored; chunks are shared by the cache");
+  app.add_flag("--hybrid-mode", ignored.is_hybrid)->group("");
+  app.add_option("--sock", missing.sock)->group("");
+  app.add_option("-s,--shared-dir", missing.shared_dir)->group("");
   app.add_flag("--writable", ignored.is_writable, "Accepted; images are read-only in this build");
   app.add_flag("--upgrade", ignored.is_upgrade, "Accepted; this build has no hot upgrade");
 }
@@ -65,13 +75,14 @@ std::uint64_t parse_limit(std::string text) {
 command_line parse_command_line(int argc, const char* const* argv) {
   daemon_options options;
   ignored_options ignored;
+  missing_options missing;
   std::string rlimit;
   bool wants_version = false;
   CLI::App app{"nydusd serves Nydus (RAFS) container images to the host over FUSE.", "nydusd"};
   app.add_flag("-V,--version", wants_version, "Print the version and exit");
-  add_options(app, options, ignored, rlimit);
+  add_options(app, options, ignored, missing, rlimit);
   auto* fuse = app.add_subcommand("fuse", "Serve the host over /dev/fuse (also without a subcommand)");
-  add_options(*fuse, options, ignored, rlimit);
+  add_options(*fuse, options, ignored, missing, rlimit);
   for (const auto* name : {"virtiofs", "singleton", "uffd", "nbd"})
     app.add_subcommand(name, "Not in this build")->group("")->allow_extras();
   command_line outcome;
@@ -95,11 +106,15 @@ command_line parse_command_line(int argc, const char* const* argv) {
   for (const auto* name : {"virtiofs", "singleton", "uffd", "nbd"})
     if (app.got_subcommand(name))
       return usage(std::string{"this build has no "} + name + " service; it has: fuse");
+  if (!missing.sock.empty())
+    return usage("this build has no virtiofs service (--sock); it has: fuse");
+  if (!missing.shared_dir.empty())
+    return usage("this build has no passthrough file system (--shared-dir)");
   if (options.mountpoint.empty())
     return usage("--mountpoint is required");
   if (!options.localfs_dir.empty() && !options.config.empty())
     return usage("--localfs-dir and --config exclude each other");
-  if (options.id.empty() != options.supervisor.empty() && options.id.empty())
+  if (options.id.empty() && !options.supervisor.empty())
     return usage("--supervisor needs --id");
   if (!options.prefetch_files.empty() && options.bootstrap.empty())
     return usage("--prefetch-files needs --bootstrap");

@@ -145,10 +145,11 @@ void config_reader::read(const std::string& name, bool& field) {
 
 void config_reader::read(const std::string& name, std::string& field) {
   if (const auto* value = find(name)) {
-    if (const auto* text = std::get_if<std::string>(&value->value()))
+    const auto* text = std::get_if<std::string>(&value->value());
+    if (text != nullptr && text->find('\0') == std::string::npos)
       field = *text;
     else
-      refuse(name, "a string");
+      refuse(name, "a string without NUL");
   }
 }
 
@@ -179,8 +180,8 @@ void config_reader::read(const std::string& name, std::vector<std::string>& fiel
     field.clear();
     for (const auto& one : *list) {
       const auto* text = std::get_if<std::string>(&one.value());
-      if (text == nullptr)
-        return refuse(name, "a list of strings");
+      if (text == nullptr || text->find('\0') != std::string::npos)
+        return refuse(name, "a list of strings without NUL");
       field.push_back(*text);
     }
   }

@@ -29,7 +29,7 @@ void read_prefetch_limits(config_reader& fields, prefetch_config& prefetch, cons
 
 void read_backend(config_reader& backend, config_reader localfs, mount_settings& settings) {
   backend.read("type", settings.backend.kind);
-  static constexpr std::array known{"localfs", "localdisk", "oss", "s3", "registry", "http-proxy", ""};
+  static constexpr std::array known{"localfs", "localdisk", "oss", "s3", "registry", "http-proxy"};
   bool is_known = false;
   for (const auto* one : known)
     is_known = is_known || settings.backend.kind == one;
@@ -84,30 +84,6 @@ result<mount_settings> finish(const config_reader& root, mount_settings settings
   return settings;
 }
 
-result<mount_settings> from_v2(const config_value& value) {
-  config_reader root{&value, ""};
-  mount_settings settings;
-  root.read("id", settings.id);
-  auto backend = root.child("backend");
-  if (!backend.is_present())
-    settings.backend.kind.clear();
-  read_backend(backend, backend.child("localfs"), settings);
-  root.absorb(backend);
-  auto cache = root.child("cache");
-  read_cache(cache, cache.child("filecache"), false, settings);
-  auto cache_prefetch = cache.child("prefetch");
-  read_prefetch_limits(cache_prefetch, settings.cache_prefetch, "threads", "batch_size", "bandwidth_limit");
-  cache.absorb(cache_prefetch);
-  root.absorb(cache);
-  auto rafs = root.child("rafs");
-  read_rafs(rafs, settings, "batch_size", "validate");
-  auto prefetch = rafs.child("prefetch");
-  read_prefetch_limits(prefetch, settings.rafs_prefetch, "threads", "batch_size", "bandwidth_limit");
-  rafs.absorb(prefetch);
-  root.absorb(rafs);
-  return finish(root, std::move(settings));
-}
-
 void read_id_mapping(config_reader& root, mount_settings& settings) {
   const auto* value = root.find("id_mapping");
   if (value == nullptr)
@@ -124,6 +100,38 @@ void read_id_mapping(config_reader& root, mount_settings& settings) {
   if (!is_right)
     return root.refuse("id_mapping", "a list of three numbers: internal, external, range");
   settings.owners = {numbers[0], numbers[1], numbers[2]};
+}
+
+result<mount_settings> from_v2(const config_value& value) {
+  config_reader root{&value, ""};
+  mount_settings settings;
+  std::uint32_t version = 2;
+  root.read("version", version, 2, 2);
+  root.read("id", settings.id);
+  auto backend = root.child("backend");
+  if (root.outcome() && !backend.is_present())
+    root.refuse("backend", "an object with type and a table of that name");
+  settings.backend.kind.clear();
+  read_backend(backend, backend.child("localfs"), settings);
+  root.absorb(backend);
+  auto cache = root.child("cache");
+  read_cache(cache, cache.child("filecache"), false, settings);
+  auto cache_prefetch = cache.child("prefetch");
+  read_prefetch_limits(cache_prefetch, settings.cache_prefetch, "threads", "batch_size", "bandwidth_limit");
+  cache.absorb(cache_prefetch);
+  root.absorb(cache);
+  auto rafs = root.child("rafs");
+  read_rafs(rafs, settings, "batch_size", "validate");
+  auto prefetch = rafs.child("prefetch");
+  read_prefetch_limits(prefetch, settings.rafs_prefetch, "threads", "batch_size", "bandwidth_limit");
+  rafs.absorb(prefetch);
+  root.absorb(rafs);
+  if (!cache_prefetch.is_present())
+    settings.cache_prefetch = settings.rafs_prefetch;
+  read_id_mapping(root, settings);
+  if (root.outcome() && root.find("overlay") != nullptr)
+    return failure{errc::not_supported, "overlay is set; this build has no writable overlay"};
+  return finish(root, std::move(settings));
 }
 
 /// v1, and the oldest form where the device stands under "device_config" alone.
@@ -157,13 +165,11 @@ result<mount_settings> from_v1(const config_value& value) {
   return finish(root, std::move(settings));
 }
 
+/// A document that has a version is v2, but for one with v1's device and no backend of its own.
 bool is_v2(const config_value& value) {
   const auto* fields = value.as_object();
-  if (fields == nullptr)
-    return false;
-  const auto found = fields->find("version");
-  const auto* number = found == fields->end() ? nullptr : std::get_if<std::int64_t>(&found->second.value());
-  return number != nullptr && *number == 2;
+  return fields != nullptr && fields->contains("version") &&
+         (fields->contains("backend") || !(fields->contains("device") || fields->contains("device_config")));
 }
 
 } // namespace

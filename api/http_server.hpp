@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // HTTP/1.1 on a unix socket, by libmicrohttpd: many clients at once, requests answered in any order.
+// Neighbours: http_target reads request lines; nydusd.cpp hands requests to api_front.
 #pragma once
 
 #include <functional>
@@ -10,6 +11,9 @@
 #include "protocol/result.hpp"
 
 namespace nydus {
+
+/// Bytes of a request body at most; longer ones are answered 413 and read to their end.
+constexpr std::size_t largest_http_body = 10 << 20;
 
 struct http_request {
   std::string method;
@@ -23,15 +27,16 @@ struct http_answer {
   std::string body; // JSON; empty: none
 };
 
-/// The duty to answer one request: once, from any thread. Dropped unanswered it answers 500.
+/// The duty to answer one request: once, from any thread; what comes later is dropped. Dropped unanswered it
+/// answers 500. May outlive the server.
 class http_responder {
 public:
   virtual ~http_responder() = default;
   virtual void answer(http_answer with) = 0;
 };
 
-/// Threads: the library runs one thread of its own; handlers are called on it and must not block. Connections
-/// that idle are never closed by us.
+/// Threads: one of its own, which alone touches the library; handlers are called on it and must not block.
+/// Connections that idle are never closed by us, whether or not they ever sent a byte.
 class http_server {
 public:
   using handler = std::function<void(http_request, std::shared_ptr<http_responder>)>;
@@ -39,13 +44,15 @@ public:
   /// Listens at `path`: a stale socket there is replaced, the new one has mode 0600. unavailable names the
   /// call.
   static result<std::unique_ptr<http_server>> start(const std::string& path, handler handle);
-  /// Ends all connections and removes the socket.
+  /// Answers what is still unanswered with 503, sends what is answered (for a second at most), ends all
+  /// connections and removes the socket.
   ~http_server();
 
+  struct loop; // in the source alone
+
 private:
-  http_server();
-  struct state;
-  std::unique_ptr<state> state_;
+  explicit http_server(std::unique_ptr<loop> serving);
+  std::unique_ptr<loop> loop_;
 };
 
 } // namespace nydus

@@ -4,22 +4,24 @@
 #include <spdlog/async.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/rotating_file_sink.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "actors/log_line.hpp"
+#include "api/event_ring.hpp"
+#include "api/log_format.hpp"
+#include "api/stderr_sink.hpp"
 
 namespace nydus {
 
 namespace {
 
-constexpr std::size_t queued_lines = 8192;
-constexpr std::size_t longest_line = 16 << 10; // readers of our stderr stop at lines of 64 KiB
+constexpr std::size_t queued_lines = 1024; // each takes some 400 bytes from the start
 constexpr std::size_t kept_files = 10;
 
-void write_line(log_level level, std::string_view line) {
+void write_line(log_level level, std::string_view line, const std::source_location& where) {
   auto to = spdlog::level::info;
   switch (level) {
   case log_level::debug:
@@ -32,14 +34,16 @@ void write_line(log_level level, std::string_view line) {
     break;
   case log_level::error:
     to = spdlog::level::err;
+    daemon_events().record(line);
     break;
   }
-  spdlog::log(to, "{}", line.substr(0, longest_line));
+  spdlog::log({where.file_name(), static_cast<int>(where.line()), where.function_name()}, to,
+              spdlog::string_view_t{line.data(), std::min(line.size(), longest_log_line)});
 }
 
 spdlog::sink_ptr make_sink(const log_options& options) {
   if (options.file.empty())
-    return std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
+    return std::make_shared<stderr_sink>();
   std::filesystem::path path{options.file};
   if (!path.has_extension())
     path += ".log";
@@ -56,8 +60,9 @@ result<void> start_log(const log_options& options) {
     spdlog::init_thread_pool(queued_lines, 1);
     auto logger = std::make_shared<spdlog::async_logger>("nydusd", make_sink(options), spdlog::thread_pool(),
                                                          spdlog::async_overflow_policy::overrun_oldest);
-    logger->set_pattern("[%Y-%m-%d %H:%M:%S.%f +00:00] %^%l%$ %v", spdlog::pattern_time_type::utc);
-    logger->flush_on(spdlog::level::info);
+    logger->set_formatter(std::make_unique<log_format>(options.file.empty() && ::isatty(STDERR_FILENO) == 1));
+    logger->flush_on(spdlog::level::trace);
+    logger->set_error_handler([](const std::string&) {}); // a full disk: the line is lost, not the daemon
     spdlog::set_default_logger(std::move(logger));
   } catch (const spdlog::spdlog_ex& why) {
     return failure{errc::unavailable, std::string{"log: "} + why.what()};

@@ -97,39 +97,40 @@ result<std::vector<std::string>> prefetch_list(const std::vector<std::string>& g
 
 struct start_mount {
   std::optional<mount_image> image;
-  std::string config_text;
+  result<mount_settings> settings = failure{errc::malformed, "the daemon was started without --config"};
 };
 
-/// What to mount at start, if anything, and the configuration that API mounts without one fall back to.
+/// What to mount at start, if anything, and the settings that API mounts without a configuration fall back
+/// to.
 result<start_mount> plan_mount(const daemon_options& options) {
   start_mount plan;
-  if (!options.config.empty()) {
-    auto text = read_config_file(options.config);
-    if (!text)
-      return text.error();
-    plan.config_text = std::move(*text);
-  }
-  if (options.bootstrap.empty())
-    return plan;
-  mount_image image;
-  image.mountpoint = options.virtual_mountpoint;
-  image.source = options.bootstrap;
   if (!options.localfs_dir.empty()) {
-    image.settings = std::make_shared<const mount_settings>(settings_for_directory(options.localfs_dir));
-  } else {
-    auto settings = options.config.empty()
-                        ? failure{errc::malformed, "--bootstrap needs --config or --localfs-dir"}
-                        : parse_config(plan.config_text);
-    if (!settings)
-      return failure{settings.error().code, options.config.empty() ? settings.error().detail
-                                                                   : "configuration " + options.config +
-                                                                         ": " + settings.error().detail};
-    image.settings = std::make_shared<const mount_settings>(std::move(*settings));
+    plan.settings = settings_for_directory(options.localfs_dir);
+  } else if (!options.config.empty()) {
+    const auto text = read_config_file(options.config);
+    plan.settings = text ? parse_config(*text) : text.error();
+    if (!plan.settings)
+      plan.settings = failure{plan.settings.error().code,
+                              "configuration " + options.config + ": " + plan.settings.error().detail};
   }
+  if (options.bootstrap.empty()) {
+    // Clients bring configurations that make sense with a bootstrap only: they must not fail the start.
+    if (!plan.settings && !options.config.empty())
+      log_line(log_level::warning, plan.settings.error().detail);
+    return plan;
+  }
+  if (options.config.empty() && options.localfs_dir.empty())
+    return failure{errc::malformed, "--bootstrap needs --config or --localfs-dir"};
+  if (!plan.settings)
+    return plan.settings.error();
   auto prefetch = prefetch_list(options.prefetch_files);
   if (!prefetch)
     return prefetch.error();
-  image.prefetch_files = std::move(*prefetch);
+  mount_image image;
+  image.mountpoint = options.virtual_mountpoint;
+  image.source = options.bootstrap;
+  image.settings = std::make_shared<const mount_settings>(*plan.settings);
+  image.prefetch_files = *std::move(prefetch);
   plan.image = std::move(image);
   return plan;
 }
@@ -172,7 +173,7 @@ result<void> run(const daemon_options& options, const end_events& events) {
     parts.ports = (*served)->ports();
     parts.id = options.id;
     parts.supervisor_path = options.supervisor;
-    parts.default_config = plan->config_text;
+    parts.default_settings = plan->settings;
     parts.set_log_level = set_log_level;
     parts.exit = [&events] { events.exit_asked(); };
     auto front = spawn_api_front((*served)->system(), std::move(parts));

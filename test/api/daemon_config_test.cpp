@@ -3,77 +3,229 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
 using namespace nydus;
+
+namespace {
+
+mount_settings parsed(std::string_view text) {
+  const auto settings = parse_config(text);
+  REQUIRE_MESSAGE(settings, (settings ? "" : settings.error().detail));
+  return *settings;
+}
+
+/// The reason why `text` is refused.
+std::string refused(std::string_view text) {
+  const auto settings = parse_config(text);
+  REQUIRE_FALSE(settings);
+  return settings.error().detail;
+}
+
+bool holds(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+/// A v1 configuration with `more` at its top level.
+std::string v1_with(const std::string& more) {
+  return R"({"device":{"backend":{"type":"localfs","config":{"dir":"/b"}},"cache":{}},"mode":"direct")" +
+         more + "}";
+}
+
+} // namespace
 
 TEST_SUITE_BEGIN("api/daemon_config");
 
-TEST_CASE("every form of the same configuration gives the same settings") {
-  const auto check = [](const char* text) {
-    const auto parsed = parse_config(text);
-    REQUIRE_MESSAGE(parsed, (parsed ? "" : parsed.error().detail));
-    CHECK(parsed->backend.kind == "localfs");
-    CHECK(parsed->backend.localfs.directory == "/blobs");
-    CHECK(parsed->cache.kind == cache_config::placement::files);
-    CHECK(parsed->cache.work_directory == "/cache");
-    CHECK(parsed->cache.check_fetched);
-  };
-  SUBCASE("oldest") {
-    check(R"({"device_config":{"backend":{"type":"localfs","config":{"dir":"/blobs"}},
-              "cache":{"type":"blobcache","config":{"work_dir":"/cache"}}}})");
-  }
-  SUBCASE("v1, as the snapshotter writes it") {
-    check(R"({"device":{"id":"/1","backend":{"type":"localfs","config":{"readahead":false,"dir":"/blobs",
-              "proxy":{"fallback":false}}},"cache":{"type":"blobcache","config":{"work_dir":"/cache",
-              "disable_indexed_map":false}}},"mode":"direct","digest_validate":false,
-              "fs_prefetch":{"enable":false,"prefetch_all":false},"warmup":7})");
-  }
-  SUBCASE("v2 JSON") {
-    check(R"({"version":2,"backend":{"type":"localfs","localfs":{"dir":"/blobs"}},
-              "cache":{"type":"filecache","filecache":{"work_dir":"/cache"}}})");
-  }
-  SUBCASE("v2 TOML") {
-    check("version = 2\n[backend]\ntype = \"localfs\"\n[backend.localfs]\ndir = \"/blobs\"\n"
-          "[cache]\ntype = \"blobcache\"\n[cache.filecache]\nwork_dir = \"/cache\"\n");
-  }
+TEST_CASE("what the snapshotter serialises is understood, with all its empty parts") {
+  const auto settings = parsed(R"({"device":{"id":"/12","backend":{"type":"localfs","config":{"dir":"/blobs",
+    "readahead":false,"proxy":{"fallback":false},"mirrors":[{"host":"x"}]}},
+    "cache":{"type":"blobcache","config":{"work_dir":"/cache","disable_indexed_map":false}}},
+    "mode":"direct","digest_validate":false,"iostats_files":true,"enable_xattr":true,"amplify_io":1048576,
+    "fs_prefetch":{"enable":true,"prefetch_all":false,"threads_count":10,"merging_size":131072,"bandwidth_rate":1048576},
+    "id_mapping":[0,100000,65536],"warmup":0})");
+  CHECK(settings.id == "/12");
+  CHECK(settings.backend.kind == "localfs");
+  CHECK(settings.backend.localfs.directory == "/blobs");
+  CHECK(settings.cache.kind == cache_config::placement::files);
+  CHECK(settings.cache.work_directory == "/cache");
+  CHECK(settings.cache.check_fetched);
+  CHECK(settings.mode == "direct");
+  CHECK(settings.enable_xattr);
+  CHECK(settings.iostats_files);
+  CHECK(settings.rafs_prefetch.enabled);
+  CHECK(settings.rafs_prefetch.threads == 10);
+  CHECK(settings.rafs_prefetch.batch_size == 131072);
+  CHECK(settings.rafs_prefetch.bandwidth_limit == 1048576);
+  CHECK_FALSE(settings.rafs_prefetch.everything);
+  CHECK(settings.cache_prefetch == settings.rafs_prefetch);
+  CHECK(settings.owners == id_mapping{0, 100000, 65536});
 }
 
-TEST_CASE("an empty cache is the dummy one") {
-  const auto parsed = parse_config(
-      R"({"device":{"backend":{"type":"localfs","config":{"dir":"/b"}},"cache":{}},"mode":"cached"})");
-  REQUIRE(parsed);
-  CHECK(parsed->cache.kind == cache_config::placement::none);
-  CHECK(parsed->mode == "cached");
+TEST_CASE("the smoke suite's template is understood") {
+  const auto settings = parsed(R"({"id":"/mnt","device":{"backend":{"type":"localfs","config":{"dir":"/b"}},
+    "external_backend":{"config_path":""},
+    "cache":{"type":"blobcache","config":{"compressed":true,"work_dir":"/c"}}},
+    "mode":"cached","iostats_files":true,"fs_prefetch":{"enable":false,"threads_count":10,"merging_size":131072},
+    "digest_validate":true,"enable_xattr":true,"latest_read_files":true,"access_pattern":true,"amplify_io":268435456})");
+  CHECK(settings.mode == "cached");
+  CHECK(settings.digest_validate);
+  CHECK(settings.latest_read_files);
+  CHECK(settings.access_pattern);
+  CHECK(settings.batch_size == 0x10000000);
+  CHECK_FALSE(settings.rafs_prefetch.enabled);
 }
 
-TEST_CASE("prefetch of v1 means everything unless it says otherwise") {
-  const auto with = [](const std::string& prefetch) {
-    return *parse_config(
-        R"({"device":{"backend":{"type":"localfs","config":{"dir":"/b"}}},"mode":"direct","fs_prefetch":)" +
-        prefetch + "}");
-  };
-  CHECK(with(R"({"enable":true})").rafs_prefetch.everything);
-  CHECK(!with(R"({"enable":true,"prefetch_all":false})").rafs_prefetch.everything);
-  CHECK(with(R"({"enable":true,"threads_count":3})").cache_prefetch.threads == 3);
+TEST_CASE("the forms of 2020 are understood") {
+  auto settings = parsed(R"({"device_config":{"backend":{"type":"localfs","config":{"blob_file":"/b/one",
+    "readahead":true,"readahead_sec":10}},"cache":{}}})");
+  CHECK(settings.backend.localfs.blob_file == "/b/one");
+  CHECK(settings.cache.kind == cache_config::placement::none);
+  CHECK(settings.mode == "direct");
+  settings = parsed(R"({"device_config":{"backend":{"type":"registry","config":{"scheme":"http",
+    "host":"user:pass@my-registry:5000","repo":"","proxy":"http://p"}},
+    "cache":{"type":"blobcache","config":{"work_dir":"/cache"}}}})");
+  CHECK(settings.backend.kind == "registry");
 }
 
-TEST_CASE("a wrong field is named with what it is and what would be right") {
-  const auto check = [](const char* text, const char* field, const char* right) {
-    const auto parsed = parse_config(text);
-    REQUIRE(!parsed);
-    CHECK(parsed.error().code == errc::malformed);
-    CHECK_MESSAGE(parsed.error().detail.find(field) != std::string::npos, parsed.error().detail);
-    CHECK_MESSAGE(parsed.error().detail.find(right) != std::string::npos, parsed.error().detail);
-  };
-  check("{}", "device", "an object");
-  check(R"({"device":{"backend":{"type":"localfs","config":{"dir":"/b"}}},"mode":"fast"})", "mode",
-        "\"direct\"");
-  check(R"({"device":{"backend":{"type":"localfs","config":{"dir":7}}},"mode":"direct"})",
-        "device.backend.config.dir", "a string");
-  check(R"({"device":{"backend":{"type":"ftp","config":{}}},"mode":"direct"})", "device.backend.type",
-        "localfs");
-  check(R"({"version":2,"backend":{"type":"localfs","localfs":{}}})", "backend.localfs.dir", "directory");
-  check(
-      R"({"version":2,"backend":{"type":"localfs","localfs":{"dir":"/b"}},"rafs":{"prefetch":{"enable":true,"threads":0}}})",
-      "rafs.prefetch.threads", "1 to 1024");
-  check("not a configuration", "failed to parse configuration information", "JSON");
+TEST_CASE("defaults of v1 are those that clients know") {
+  auto settings = parsed(v1_with(""));
+  CHECK(settings.batch_size == 1 << 20);
+  CHECK_FALSE(settings.enable_xattr);
+  CHECK_FALSE(settings.rafs_prefetch.enabled);
+  CHECK_FALSE(settings.rafs_prefetch.everything);
+  settings = parsed(v1_with(R"(,"fs_prefetch":{"enable":true})"));
+  CHECK(settings.rafs_prefetch.threads == 8);
+  CHECK(settings.rafs_prefetch.batch_size == 1 << 20);
+  CHECK(settings.rafs_prefetch.everything); // in v1 alone
+  settings = parsed(R"({"device":{"backend":{"type":"localfs","config":{"dir":"/b"}},
+    "cache":{"type":"blobcache","config":{}}},"mode":"direct"})");
+  CHECK(settings.cache.work_directory == ".");
 }
+
+TEST_CASE("v2 says the same in JSON and in TOML") {
+  const auto json = parsed(
+      R"({"version":2,"id":"one","backend":{"type":"localfs","localfs":{"dir":"/b","alt_dirs":["/c","/d"]}},
+    "cache":{"type":"filecache","compressed":true,"validate":true,"check_fetched":false,"filecache":{"work_dir":"/w"}},
+    "rafs":{"mode":"cached","batch_size":4096,"validate":true,"enable_xattr":true,
+            "prefetch":{"enable":true,"threads":4,"batch_size":65536,"bandwidth_limit":10}}})");
+  const auto toml = parsed(R"(
+version = 2
+id = "one"
+[backend]
+type = "localfs"
+[backend.localfs]
+dir = "/b"
+alt_dirs = ["/c", "/d"]
+[cache]
+type = "filecache"
+compressed = true
+validate = true
+check_fetched = false
+[cache.filecache]
+work_dir = "/w"
+[rafs]
+mode = "cached"
+batch_size = 4096
+validate = true
+enable_xattr = true
+[rafs.prefetch]
+enable = true
+threads = 4
+batch_size = 65536
+bandwidth_limit = 10
+)");
+  CHECK(json == toml);
+  CHECK(json.backend.localfs.other_directories == std::vector<std::string>{"/c", "/d"});
+  CHECK(json.cache.keep_compressed);
+  CHECK_FALSE(json.cache.check_fetched);
+  CHECK(json.rafs_prefetch.threads == 4);
+  CHECK_FALSE(json.rafs_prefetch.everything);
+  CHECK(json.cache_prefetch == json.rafs_prefetch);
+}
+
+TEST_CASE("unknown fields and nulls are passed over at every level") {
+  CHECK(parsed(v1_with("")) ==
+        parsed(R"({"device":{"backend":{"type":"localfs","config":{"dir":"/b","x":1},"y":[1]},
+    "cache":{"z":{}},"id":null,"external_backends":[]},"mode":"direct","fs_prefetch":null,"w":{"a":[{}]}})"));
+}
+
+TEST_CASE("other known backends are kept for the mount to refuse") {
+  for (const auto* kind : {"localdisk", "oss", "s3", "registry", "http-proxy"})
+    CHECK(parsed(std::string{R"({"device":{"backend":{"type":")"} + kind +
+                 R"(","config":{"host":"h"}}},"mode":"direct"})")
+              .backend.kind == kind);
+}
+
+TEST_CASE("a wrong field is named, with what it is and what would be right") {
+  auto why = refused(R"({"device":{"backend":{"type":"floppy","config":{}}},"mode":"direct"})");
+  CHECK(holds(why, "device.backend.type"));
+  CHECK(holds(why, "floppy"));
+  CHECK(holds(why, "localfs"));
+  CHECK(holds(refused(R"({"device":{"backend":{"type":"","config":{}}},"mode":"direct"})"),
+              "device.backend.type is string \"\""));
+  why = refused(R"({"device":{"backend":{"type":"localfs","config":{"dir":7}}},"mode":"direct"})");
+  CHECK(holds(why, "device.backend.config.dir"));
+  CHECK(holds(why, "7"));
+  CHECK(holds(why, "a string"));
+  CHECK(holds(refused(R"({"device":{"backend":{"type":"localfs","config":{}}},"mode":"direct"})"),
+              "config.dir"));
+  CHECK(holds(
+      refused(
+          R"({"device":{"backend":{"type":"localfs","config":{"dir":"/b"}},"cache":{"type":"blobcache"}},"mode":"direct"})"),
+      "device.cache.config"));
+  CHECK(holds(
+      refused(R"({"device":{"backend":{"type":"localfs","config":{"dir":"/b\u0000"}}},"mode":"direct"})"),
+      "NUL"));
+  CHECK(holds(refused(R"({"device":{"backend":{"type":"localfs","config":{"dir":"/b"}}}})"), "mode"));
+  CHECK(holds(refused(v1_with(R"(,"digest_validate":"yes")")), "digest_validate is string \"yes\""));
+  CHECK(holds(refused(v1_with(R"(,"amplify_io":268435457)")), "amplify_io is number 268435457"));
+  CHECK(holds(refused(v1_with(R"(,"amplify_io":-1)")), "amplify_io"));
+  CHECK(holds(refused(v1_with(R"(,"amplify_io":18446744073709551615)")), "amplify_io"));
+  CHECK(holds(refused(v1_with(R"(,"fs_prefetch":{"enable":true,"threads_count":0})")),
+              "fs_prefetch.threads_count"));
+  CHECK(holds(refused(v1_with(R"(,"fs_prefetch":{"enable":true,"threads_count":1025})")), "1024"));
+  CHECK(holds(refused(v1_with(R"(,"fs_prefetch":[])")), "fs_prefetch is a list"));
+  CHECK(holds(refused(v1_with(R"(,"id_mapping":[1,2])")), "id_mapping"));
+  CHECK(holds(refused(R"({"version":3,"backend":{}})"), "version is number 3"));
+  CHECK(holds(refused(R"({"version":2})"), "backend is missing"));
+  CHECK(holds(
+      refused(R"({"version":2,"backend":{"type":"localfs","localfs":{"dir":"/b"}},"rafs":{"mode":"fast"}})"),
+      "rafs.mode"));
+  CHECK(holds(
+      refused(
+          R"({"version":2,"backend":{"type":"localfs","localfs":{"dir":"/b"}},"overlay":{"upper_dir":"/u"}})"),
+      "overlay"));
+}
+
+TEST_CASE("what is no configuration is refused") {
+  for (const auto* text :
+       {"", " ", "{", "[]", "null", "7", "{}", "version = 1", "not = [toml", "\xff\xfe", "[[[[[["})
+    CHECK_FALSE(refused(text).empty());
+  CHECK_FALSE(refused(std::string(100000, '[')).empty());
+  CHECK_FALSE(refused("a = " + std::string(100000, '[')).empty());
+  CHECK_FALSE(refused(std::string("{\"a\":\0}", 7)).empty());
+}
+
+TEST_CASE("a configuration file is read up to 1 MiB") {
+  std::string path = "/tmp/nydus-config-XXXXXX";
+  REQUIRE(::mkdtemp(path.data()) != nullptr);
+  const auto file = path + "/config.json";
+  std::ofstream{file} << v1_with("");
+  REQUIRE(read_config_file(file));
+  CHECK(*read_config_file(file) == v1_with(""));
+  std::ofstream{file} << std::string((1 << 20) + 1, ' ');
+  CHECK(holds(read_config_file(file).error().detail, file));
+  CHECK_FALSE(read_config_file(path));
+  CHECK(read_config_file(path + "/none").error().code == errc::not_found);
+  std::filesystem::remove_all(path);
+}
+
+TEST_CASE("--localfs-dir stands for blobs with their cache beside them") {
+  const auto settings = settings_for_directory("/d");
+  CHECK(settings == parsed(R"({"device":{"backend":{"type":"localfs","config":{"dir":"/d"}},
+    "cache":{"type":"blobcache","config":{"work_dir":"/d"}}},"mode":"direct"})"));
+}
+
+TEST_SUITE_END();

@@ -342,7 +342,7 @@ class Builder(unittest.TestCase):
             self.assertGreater(metrics["prefetch_data_amount"], 3 << 20)
 
     def test_wrong_calls_say_what_would_be_right(self):
-        for options, status, word in ((["--chunk-size", "5", "-D", "/tmp", "/"], 1, "--chunk-size"), (["/"], 2, "--blob-dir"),
+        for options, status, word in ((["--chunk-size", "5", "-D", "/tmp", "/"], 2, "--chunk-size"), (["/"], 2, "--blob-dir"),
                                       (["--fs-version", "6", "-D", "/tmp", "/"], 2, "RAFS v5"), (["-D", "/tmp", "/no/such"], 1, "/no/such")):
             built = self.build(*options)
             self.assertEqual(built.returncode, status, built.stderr)
