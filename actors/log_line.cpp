@@ -9,7 +9,7 @@ namespace {
 std::atomic<log_writer> current_writer{nullptr};
 } // namespace
 
-void log_line(log_level level, std::string_view line, const std::source_location& where) noexcept {
+void log_line(log_level level, std::string_view line, source_line where) noexcept {
   if (auto* const writer = current_writer.load(std::memory_order_acquire))
     writer(level, line, where);
 }

@@ -4,18 +4,27 @@
 #pragma once
 
 #include <cstdint>
-#include <source_location>
 #include <string_view>
 
 namespace nydus {
 
 enum class log_level : std::uint8_t { debug, info, warning, error };
 
-/// Takes one line and returns without waiting for a disk. Called from any thread.
-using log_writer = void (*)(log_level level, std::string_view line, const std::source_location& where);
+/// Where a line was written. std::source_location would say it, but clang 14 does not have it.
+struct source_line {
+  const char* file = "";
+  int line = 0;
 
-void log_line(log_level level, std::string_view line,
-              const std::source_location& where = std::source_location::current()) noexcept;
+  static constexpr source_line here(const char* file = __builtin_FILE(),
+                                    int line = __builtin_LINE()) noexcept {
+    return {file, line};
+  }
+};
+
+/// Takes one line and returns without waiting for a disk. Called from any thread.
+using log_writer = void (*)(log_level level, std::string_view line, source_line where);
+
+void log_line(log_level level, std::string_view line, source_line where = source_line::here()) noexcept;
 /// Once, before anything runs.
 void set_log_writer(log_writer writer) noexcept;
 

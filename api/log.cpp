@@ -21,7 +21,7 @@ namespace {
 constexpr std::size_t queued_lines = 1024; // each takes some 400 bytes from the start
 constexpr std::size_t kept_files = 10;
 
-void write_line(log_level level, std::string_view line, const std::source_location& where) {
+void write_line(log_level level, std::string_view line, source_line where) {
   auto to = spdlog::level::info;
   switch (level) {
   case log_level::debug:
@@ -37,7 +37,7 @@ void write_line(log_level level, std::string_view line, const std::source_locati
     daemon_events().record(line);
     break;
   }
-  spdlog::log({where.file_name(), static_cast<int>(where.line()), where.function_name()}, to,
+  spdlog::log({where.file, where.line, ""}, to,
               spdlog::string_view_t{line.data(), std::min(line.size(), longest_log_line)});
 }
 
