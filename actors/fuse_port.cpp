@@ -32,10 +32,8 @@ std::uint64_t now_seconds() noexcept {
 class fuse_port : public pinned_actor {
 public:
   fuse_port(caf::actor_config& config, reactor& home, fuse_port_parts parts)
-      : pinned_actor(config, home), parts_(std::move(parts)), request_(fuse::request_buffer_size),
-        reply_(fuse::max_read) {}
-
-  const char* name() const override { return "fuse_port"; }
+      : pinned_actor(config, home, "fuse_port"), parts_(std::move(parts)),
+        request_(fuse::request_buffer_size), reply_(fuse::max_read) {}
 
   caf::behavior make_behavior() override {
     home().watch(parts_.fd.get(), EPOLLIN, [this](std::uint32_t) { take_requests(); });

@@ -54,6 +54,7 @@ struct file_counters {
 
 /// What the API may know of one mount. Immutable but for the counters it points to.
 struct mount_record {
+  std::uint32_t number = 0; // in node ids and traces
   std::string mountpoint;
   std::string source;
   std::chrono::system_clock::time_point mounted_at;
@@ -68,6 +69,14 @@ struct mount_record {
 struct list_mounts {};
 struct mount_list {
   std::vector<std::shared_ptr<const mount_record>> mounts;
+};
+
+struct fetcher_counters;
+
+/// Answer: backend_list, the backends that mounts use, each once.
+struct list_backends {};
+struct backend_list {
+  std::vector<std::shared_ptr<const fetcher_counters>> backends;
 };
 
 /// Per-file counters of one mount. Answer: file_counter_list. Errors: not_found.

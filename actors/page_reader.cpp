@@ -40,12 +40,12 @@ void read_pages(caf::actor_system& system, const caf::actor& port, std::uint32_t
     auto bytes = gather(extents);
     if (!bytes) {
       log_line(log_level::error, bytes.error().detail);
-      self->send(port, fs_reply{slot, EIO, {}});
+      self->send(port, fs_reply{slot, EIO, {}, {}});
       return;
     }
     const auto size = static_cast<std::uint32_t>(bytes->size());
     extent whole{nullptr, std::make_shared<const owned_bytes>(std::move(*bytes)), 0, size};
-    self->send(port, fs_reply{slot, 0, std::vector<extent>{std::move(whole)}});
+    self->send(port, fs_reply{slot, 0, {}, std::vector<extent>{std::move(whole)}});
   });
 }
 
