@@ -76,7 +76,7 @@ private:
 } // namespace
 
 caf::actor spawn_actor_census(caf::actor_system& system) {
-  auto census = system.spawn<actor_census>();
+  auto census = system.spawn<actor_census, caf::hidden>(); // the system does not wait for it
   system.registry().put(registered_name, census);
   return census;
 }

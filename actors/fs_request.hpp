@@ -68,6 +68,19 @@ struct fs_reply {
   std::variant<std::monostate, inline_body, std::vector<std::byte>, std::vector<extent>> body;
 };
 
+/// Bytes of the answer's body.
+inline std::uint64_t size_of(const fs_reply& reply) noexcept {
+  if (const auto* small = std::get_if<inline_body>(&reply.body))
+    return small->span().size();
+  if (const auto* bytes = std::get_if<std::vector<std::byte>>(&reply.body))
+    return bytes->size();
+  std::uint64_t size = 0;
+  if (const auto* extents = std::get_if<std::vector<extent>>(&reply.body))
+    for (const auto& one : *extents)
+      size += one.size;
+  return size;
+}
+
 /// A mount's share of a node id. Pseudo-directories are mount 0 (architecture.md section 5).
 constexpr unsigned inode_bits = 44;
 constexpr std::uint64_t highest_inode_bits = (std::uint64_t{1} << inode_bits) - 1;

@@ -28,6 +28,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::list_file_counters)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::file_counter_list)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::list_inflight)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::inflight_list)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::list_slowest)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::slow_request_list)
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::fs_request)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::fs_reply)

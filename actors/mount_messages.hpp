@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "actors/mount_counters.hpp"
+#include "actors/trace_event.hpp"
 #include "metadata/image.hpp"
 #include "storage/mount_settings.hpp"
 
@@ -90,6 +91,12 @@ struct file_counter_list {
   std::vector<std::uint64_t> latest; // inode numbers, if latest_only
 };
 
+/// Answer: slow_request_list, from each port.
+struct list_slowest {};
+struct slow_request_list {
+  std::vector<trace_event> requests;
+};
+
 /// Requests that have no answer yet, over all mounts. Answer: inflight_list.
 struct list_inflight {};
 struct inflight_request {
@@ -97,6 +104,8 @@ struct inflight_request {
   std::uint32_t opcode = 0;
   std::uint64_t unique = 0;
   std::uint64_t since_seconds = 0; // since 1970
+  trace_id trace{};
+  std::uint64_t received = 0; // nanoseconds of the steady clock
 };
 struct inflight_list {
   std::vector<inflight_request> requests;

@@ -58,7 +58,8 @@ struct bench {
   }
 
   void ask(caf::scoped_actor& asker, std::uint64_t ticket, std::vector<chunk> wanted) {
-    asker->send(cache, need_chunks{caf::actor_cast<caf::actor>(asker), ticket, std::move(wanted), {}, {{}, 1, seen}});
+    asker->send(
+        cache, need_chunks{caf::actor_cast<caf::actor>(asker), ticket, std::move(wanted), {}, {{}, 1, seen}});
   }
   chunks_ready answer(caf::scoped_actor& asker) {
     chunks_ready got;
@@ -148,7 +149,7 @@ TEST_CASE("whoever waits goes before prefetch") {
     asker->send(b.cache, prefetch_chunks{caf::actor_cast<caf::actor>(asker), {b.chunks[i]}, {}});
   b.ask(asker, 1, {b.chunks[0]});
   std::this_thread::sleep_for(50ms);
-  CHECK(b.backend->reads == 2); // one prefetch, and the reader beside it
+  CHECK(b.backend->reads == 3); // two prefetches, and the reader beside them
   b.backend->is_held = false;
   CHECK(b.answer(asker).ticket == 1);
 }
