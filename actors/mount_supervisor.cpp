@@ -120,6 +120,12 @@ private:
 
   void complete(const mount_image& asked, const opened_image& opened, bool is_remount, promise answer) {
     const auto& path = asked.mountpoint;
+    const auto refuse_late = [&](const failure& why) {
+      changing_.erase(path);
+      answer.deliver(to_error(why));
+    };
+    if (is_remount && mounts_.count(path) == 0) // unmounted while the image was opened
+      return refuse_late({errc::not_found, "object or filesystem doesn't exist"});
     rafs_mount_parts parts;
     parts.number = next_number();
     parts.is_root = path == "/";
@@ -127,11 +133,8 @@ private:
     parts.settings = asked.settings;
     parts.counters = std::make_shared<mount_counters>();
     const auto root = opened.contents->attributes(opened.contents->description().root);
-    if (!root) {
-      changing_.erase(path);
-      answer.deliver(to_error(root.error()));
-      return;
-    }
+    if (!root)
+      return refuse_late(root.error());
     mounted added;
     added.request = asked;
     auto record = std::make_shared<mount_record>();
@@ -148,10 +151,8 @@ private:
       change = table_.add(path, to);
     }
     if (!change) {
-      changing_.erase(path);
       end(added);
-      answer.deliver(to_error(change.error()));
-      return;
+      return refuse_late(change.error());
     }
     record->mountpoint = path;
     record->source = asked.source;

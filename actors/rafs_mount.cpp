@@ -90,9 +90,14 @@ private:
   const image& contents() const noexcept { return *parts_.contents; }
 
   inode_number inode_of_request(const fs_request& request) const noexcept {
-    if (parts_.is_root && request.asked.nodeid == FUSE_ROOT_ID)
+    if (is_shared_node(request))
       return contents().description().root;
     return inode_number{inode_of(request.asked.nodeid)};
+  }
+
+  /// True for the node that the mounts before and after this one have too.
+  bool is_shared_node(const fs_request& request) const noexcept {
+    return parts_.is_root && request.asked.nodeid == FUSE_ROOT_ID;
   }
 
   // -- answers ---------------------------------------------------------------
@@ -152,8 +157,10 @@ private:
       found = contents().lookup(inode, request.asked.name);
     if (found)
       return answer(request, inline_body::of(entry_reply(attributes_in(parts_, *found), fuse::forever)));
+    // What the root lacks is not remembered where the mount is the root of all: the next image there has the
+    // same node id.
     if (found.error().code == errc::not_found)
-      return answer(request, inline_body::of(no_entry_reply(fuse::forever)));
+      return answer(request, inline_body::of(no_entry_reply(is_shared_node(request) ? 0 : fuse::forever)));
     fail(request, found.error());
   }
 

@@ -8,10 +8,7 @@ import time
 import unittest
 
 import harness
-from harness import Daemon, config
-
-
-NYDUS_IMAGE = os.environ.get("NYDUS_IMAGE", os.path.join(harness.ROOT, "build/builder/nydus-image"))
+from harness import Daemon, NYDUS_IMAGE, config
 
 
 class Builder(unittest.TestCase):

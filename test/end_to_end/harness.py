@@ -18,6 +18,7 @@ import urllib.parse
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 NYDUSD = os.environ.get("NYDUSD", os.path.join(ROOT, "build/api/nydusd"))
+NYDUS_IMAGE = os.environ.get("NYDUS_IMAGE", os.path.join(ROOT, "build/builder/nydus-image"))
 FIXTURES = os.environ.get("NYDUS_FIXTURES", os.path.join(ROOT, "../shared/fixtures"))
 MADE = os.path.join(FIXTURES, "made")
 BLOBS = os.path.join(MADE, "blobs")
@@ -33,6 +34,13 @@ def manifest(name):
     """{path: describe()} of what an image shows: "tree" or "layered"."""
     with gzip.open(os.path.join(MADE, name + ".manifest.gz"), "rt") as lines:
         return {entry.pop("path"): entry for entry in map(json.loads, lines)}
+
+
+def build_image(source, blobs, bootstrap, *options, **more):
+    """Has our own nydus-image make an image of `source`; the path of its bootstrap."""
+    subprocess.run([NYDUS_IMAGE, "create", "--log-level", "warn", *options, "--blob-dir", blobs, "--bootstrap", bootstrap, source],
+                   check=True, stdout=subprocess.DEVNULL, **more)
+    return bootstrap
 
 
 def md5_of(path):
