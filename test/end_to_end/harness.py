@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A nydusd of its own for each test, over the real /dev/fuse, and the tree comparison that the tests share."""
 import contextlib
+import gzip
 import hashlib
 import http.client
 import json
@@ -10,13 +11,28 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import tempfile
 import time
+import unittest
 import urllib.parse
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 NYDUSD = os.environ.get("NYDUSD", os.path.join(ROOT, "build/api/nydusd"))
+NYDUS_IMAGE = os.environ.get("NYDUS_IMAGE", os.path.join(ROOT, "build/builder/nydus-image"))
 FIXTURES = os.environ.get("NYDUS_FIXTURES", os.path.join(ROOT, "../shared/fixtures"))
+MADE = os.path.join(FIXTURES, "made")
+BLOBS = os.path.join(MADE, "blobs")
+TREE_IMAGES = ["v5-lz4_block-blake3", "v5-zstd-sha256-4k", "v5-none-aligned-prefetch"]
+
+
+def image(name):
+    return os.path.join(MADE, name + ".boot")
+
+
+def manifest(name):
+    with gzip.open(os.path.join(MADE, name + ".manifest.gz"), "rt") as lines:
+        return {entry.pop("path"): entry for entry in map(json.loads, lines)}
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -149,3 +165,17 @@ def differences(found, wanted, limit=5):
             if len(said) == limit:
                 break
     return said
+
+
+def main():
+    """Runs the tests of the program that calls this; its last line counts them."""
+    if os.geteuid() != 0 or not os.path.exists("/dev/fuse"):
+        print("SKIPPED: the end-to-end tests need root and /dev/fuse", flush=True)
+        print("end_to_end: 0 passed, 0 failed, 1 skipped")
+        sys.exit(0)
+    outcome = unittest.main(module="__main__", exit=False, verbosity=2).result
+    bad = len(outcome.failures) + len(outcome.errors)
+    for test, why in outcome.skipped:
+        print(f"SKIPPED: {test}: {why}")
+    print(f"end_to_end: {max(outcome.testsRun - bad - len(outcome.skipped), 0)} passed, {bad} failed, {len(outcome.skipped)} skipped")
+    sys.exit(bool(bad))
