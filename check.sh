@@ -79,14 +79,12 @@ fuzz() {
 }
 end_to_end() {
   [ -x build/api/nydusd ] || { fail "end_to_end: build first (./check.sh build end_to_end)"; return; }
-  local program counts
-  for program in test/end_to_end/*_test.py; do
-    timeout 1200 python3 -W ignore "$program" 2>&1 | tee "$work/e2e"
-    counts=$(grep '^end_to_end: ' "$work/e2e" | tail -1)
-    [ -n "$counts" ] || { fail "$program did not end"; continue; }
-    read -r _ p _ f _ s _ <<<"$counts"
-    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
-  done
+  timeout 1800 python3 -W ignore test/end_to_end/run_all.py 2>&1 | tee "$work/e2e"
+  local counts
+  counts=$(grep '^end_to_end: ' "$work/e2e" | tail -1)
+  [ -n "$counts" ] || { fail "end_to_end did not end"; return; }
+  read -r _ p _ f _ s _ <<<"$counts"
+  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 }
 
 install_missing

@@ -11,7 +11,6 @@ import signal
 import socket
 import stat
 import subprocess
-import sys
 import tempfile
 import time
 import unittest
@@ -24,6 +23,7 @@ FIXTURES = os.environ.get("NYDUS_FIXTURES", os.path.join(ROOT, "../shared/fixtur
 MADE = os.path.join(FIXTURES, "made")
 BLOBS = os.path.join(MADE, "blobs")
 TREE_IMAGES = ["v5-lz4_block-blake3", "v5-zstd-sha256-4k", "v5-none-aligned-prefetch"]
+needs_fixtures = unittest.skipUnless(os.path.isdir(MADE), "no fixture images: set NYDUS_FIXTURES")
 
 
 def image(name):
@@ -31,8 +31,14 @@ def image(name):
 
 
 def manifest(name):
+    """{path: describe()} of what an image shows: "tree" or "layered"."""
     with gzip.open(os.path.join(MADE, name + ".manifest.gz"), "rt") as lines:
         return {entry.pop("path"): entry for entry in map(json.loads, lines)}
+
+
+def md5_of(path):
+    with open(path, "rb") as file:
+        return hashlib.md5(file.read()).hexdigest()
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -59,7 +65,11 @@ class Daemon:
             self.process = subprocess.Popen(
                 [NYDUSD, "--mountpoint", self.mountpoint, "--apisock", self.socket, "--rlimit-nofile", "0", *options],
                 stdout=log, stderr=log)
-        self.wait_until_running()
+        try:
+            self.wait_until_running()
+        except BaseException:
+            self.__exit__()
+            raise
 
     def wait_until_running(self):
         for _ in range(200):
@@ -165,17 +175,3 @@ def differences(found, wanted, limit=5):
             if len(said) == limit:
                 break
     return said
-
-
-def main():
-    """Runs the tests of the program that calls this; its last line counts them."""
-    if os.geteuid() != 0 or not os.path.exists("/dev/fuse"):
-        print("SKIPPED: the end-to-end tests need root and /dev/fuse", flush=True)
-        print("end_to_end: 0 passed, 0 failed, 1 skipped")
-        sys.exit(0)
-    outcome = unittest.main(module="__main__", exit=False, verbosity=2).result
-    bad = len(outcome.failures) + len(outcome.errors)
-    for test, why in outcome.skipped:
-        print(f"SKIPPED: {test}: {why}")
-    print(f"end_to_end: {max(outcome.testsRun - bad - len(outcome.skipped), 0)} passed, {bad} failed, {len(outcome.skipped)} skipped")
-    sys.exit(bool(bad))
