@@ -132,6 +132,7 @@ private:
     parts.contents = opened.contents;
     parts.settings = asked.settings;
     parts.counters = std::make_shared<mount_counters>();
+    parts.cache_seen = std::make_shared<cache_counters>();
     const auto root = opened.contents->attributes(opened.contents->description().root);
     if (!root)
       return refuse_late(root.error());
@@ -160,6 +161,7 @@ private:
     record->settings = asked.settings;
     record->contents = opened.contents;
     record->counters = parts.counters;
+    record->cache = parts.cache_seen;
     added.record = std::move(record);
     start_prefetch(asked, parts, added);
     auto old = std::move(mounts_[path]);
@@ -202,15 +204,7 @@ private:
       }
       added.cache_keys.push_back(std::move(key));
       parts.blobs.push_back({shared.files, shared.cache});
-      record.backend = shared.backend_seen;
-      record.cache = shared.cache_seen;
-    }
-    if (!record.cache) { // an image without data
-      record.backend = std::make_shared<const backend_counters>();
-      record.cache = std::make_shared<const cache_counters>();
-      parts.cache_seen = std::make_shared<cache_counters>();
-    } else {
-      parts.cache_seen = caches_[added.cache_keys.back()].cache_seen;
+      record.blobs.push_back({shared.files, shared.backend_seen, shared.cache_seen});
     }
   }
 

@@ -38,7 +38,8 @@ def manifest(name):
 
 def build_image(source, blobs, bootstrap, *options, **more):
     """Has our own nydus-image make an image of `source`; the path of its bootstrap."""
-    subprocess.run([NYDUS_IMAGE, "create", "--log-level", "warn", *options, "--blob-dir", blobs, "--bootstrap", bootstrap, source],
+    subprocess.run([NYDUS_IMAGE, "create", "--log-level", "warn", "--fs-version", "5", *options,
+                    "--blob-dir", blobs, "--bootstrap", bootstrap, source],
                    check=True, stdout=subprocess.DEVNULL, **more)
     return bootstrap
 
