@@ -144,7 +144,11 @@ std::vector<directory_entry> fake_guest::readdirplus(std::uint64_t node, std::ui
   if (answer.error != 0)
     throw peer_error("READDIRPLUS of " + std::to_string(node) + " fails with " +
                      std::to_string(answer.error));
-  return parse_readdirplus(answer.body);
+  std::vector<directory_entry> entries;
+  entry_view entry;
+  for (std::span<const std::byte> left{answer.body}; take_entry(left, entry);)
+    entries.push_back({std::string{entry.name}, entry.node, entry.next_offset});
+  return entries;
 }
 
 std::vector<directory_entry> fake_guest::list(std::uint64_t node) {
@@ -210,24 +214,23 @@ fuse_read_in read_arguments(std::uint64_t handle, std::uint64_t offset, std::uin
   return arguments;
 }
 
-std::vector<directory_entry> parse_readdirplus(std::span<const std::byte> body) {
+bool take_entry(std::span<const std::byte>& body, entry_view& entry) {
   constexpr std::size_t fixed = offsetof(fuse_direntplus, dirent) + offsetof(fuse_dirent, name);
-  std::vector<directory_entry> entries;
-  while (!body.empty()) {
-    fuse_entry_out entry{};
-    fuse_dirent record{};
-    if (body.size() < fixed)
-      throw peer_error("a READDIRPLUS record is cut short");
-    std::memcpy(&entry, body.data(), sizeof entry);
-    std::memcpy(&record, body.data() + sizeof entry, offsetof(fuse_dirent, name));
-    const std::size_t size = FUSE_DIRENT_ALIGN(fixed + record.namelen);
-    if (record.namelen == 0 || size > body.size())
-      throw peer_error("a READDIRPLUS record of " + std::to_string(size) + " bytes leaves the answer");
-    entries.push_back({std::string{reinterpret_cast<const char*>(body.data()) + fixed, record.namelen},
-                       entry.nodeid, record.off});
-    body = body.subspan(size);
-  }
-  return entries;
+  if (body.empty())
+    return false;
+  fuse_entry_out described{};
+  fuse_dirent record{};
+  if (body.size() < fixed)
+    throw peer_error("a READDIRPLUS record is cut short");
+  std::memcpy(&described, body.data(), sizeof described);
+  std::memcpy(&record, body.data() + sizeof described, offsetof(fuse_dirent, name));
+  const std::size_t size = FUSE_DIRENT_ALIGN(fixed + record.namelen);
+  if (record.namelen == 0 || size > body.size())
+    throw peer_error("a READDIRPLUS record of " + std::to_string(size) + " bytes leaves the answer");
+  entry = {
+      {reinterpret_cast<const char*>(body.data()) + fixed, record.namelen}, described.nodeid, record.off};
+  body = body.subspan(size);
+  return true;
 }
 
 } // namespace nydus::fake

@@ -25,7 +25,14 @@ struct guest_options {
   channel_options channel;
 };
 
-/// One entry of READDIRPLUS or READDIR; `node` is 0 for READDIR, "." and "..".
+/// One record of a READDIRPLUS answer, as it lies there.
+struct entry_view {
+  std::string_view name;
+  std::uint64_t node = 0; ///< 0 for "." and ".."
+  std::uint64_t next_offset = 0;
+};
+
+/// The same, copied out.
 struct directory_entry {
   std::string name;
   std::uint64_t node = 0;
@@ -106,7 +113,8 @@ private:
 /// READ's arguments, for who submits it without waiting.
 fuse_read_in read_arguments(std::uint64_t handle, std::uint64_t offset, std::uint32_t size);
 
-/// The entries of a READDIRPLUS answer; throws peer_error where a record leaves the body.
-std::vector<directory_entry> parse_readdirplus(std::span<const std::byte> body);
+/// Cuts the first record off a READDIRPLUS answer; false at its end. Throws peer_error where a record leaves
+/// it.
+bool take_entry(std::span<const std::byte>& body, entry_view& entry);
 
 } // namespace nydus::fake
