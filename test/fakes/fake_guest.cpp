@@ -68,9 +68,6 @@ void fake_guest::reconnect(std::span<const std::uint16_t> bases) {
 std::vector<std::uint16_t> fake_guest::reboot() {
   auto bases = vmm_->stop(queue_pointers_);
   vmm_->reset_device();
-  if ((vmm_->protocol_features() & protocol_memory_slots) != 0)
-    for (const auto& region : memory_.regions())
-      vmm_->remove_region(region);
   for (auto& queue : queues_)
     queue->reset();
   make_channels();

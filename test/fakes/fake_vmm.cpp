@@ -3,6 +3,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 
@@ -21,6 +22,9 @@ T take(const wire_answer& answer) {
 
 wire_region described(const memory_region& region) {
   return {region.start(), region.size(), region.user_address(), region.file_offset()};
+}
+const wire_region& described(const wire_region& region) {
+  return region;
 }
 
 } // namespace
@@ -87,8 +91,16 @@ std::vector<std::uint16_t> fake_vmm::stop(queue_list queues) {
 
 void fake_vmm::set_memory(const guest_memory& memory) {
   if ((protocol_features_ & protocol_memory_slots) != 0) {
+    const auto known = slots_;
+    auto starts_at = [](std::uint64_t address) {
+      return [address](const auto& region) { return described(region).guest_address == address; };
+    };
+    for (const auto& gone : known)
+      if (std::none_of(memory.regions().begin(), memory.regions().end(), starts_at(gone.guest_address)))
+        remove_region(gone);
     for (const auto& region : memory.regions())
-      add_region(region);
+      if (std::none_of(known.begin(), known.end(), starts_at(region.start())))
+        add_region(region);
     return;
   }
   std::vector<std::byte> payload;
@@ -107,11 +119,14 @@ void fake_vmm::add_region(const memory_region& region) {
   const wire_memory_slot slot{0, described(region)};
   const int file = region.file();
   tell(ask::add_mem_reg, bytes_of(slot), {&file, 1}, true);
+  slots_.push_back(slot.region);
 }
 
-void fake_vmm::remove_region(const memory_region& region) {
-  const wire_memory_slot slot{0, described(region)};
+void fake_vmm::remove_region(const wire_region& region) {
+  const wire_memory_slot slot{0, region};
   tell(ask::rem_mem_reg, bytes_of(slot), {}, true);
+  std::erase_if(slots_,
+                [&](const wire_region& known) { return known.guest_address == slot.region.guest_address; });
 }
 
 void fake_vmm::start_queue(const guest_memory& memory, const driver_queue& queue, std::uint16_t base) {

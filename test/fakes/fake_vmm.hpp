@@ -64,9 +64,10 @@ public:
 
   // -- parts of it ---
 
+  /// The whole table, or with memory slots what has changed since the back end was last told.
   void set_memory(const guest_memory& memory);
   void add_region(const memory_region& region);
-  void remove_region(const memory_region& region);
+  void remove_region(const wire_region& region);
   void start_queue(const guest_memory& memory, const driver_queue& queue, std::uint16_t base);
   void enable_queue(unsigned index, bool enabled);
   /// GET_VRING_BASE: stops that queue.
@@ -107,7 +108,8 @@ private:
 
   vmm_options options_;
   unique_fd socket_;
-  unique_fd back_end_requests_; // our end of what SET_BACKEND_REQ_FD passed
+  unique_fd back_end_requests_;    // our end of what SET_BACKEND_REQ_FD passed
+  std::vector<wire_region> slots_; // that the back end has
   std::uint64_t features_ = 0;
   std::uint64_t protocol_features_ = 0;
   std::uint64_t queue_count_ = 0;
