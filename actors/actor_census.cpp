@@ -3,6 +3,7 @@
 
 #include <caf/actor_registry.hpp>
 #include <caf/event_based_actor.hpp>
+#include <caf/send.hpp>
 
 #include <algorithm>
 #include <tuple>
@@ -83,6 +84,11 @@ caf::actor spawn_actor_census(caf::actor_system& system) {
 
 caf::actor find_census(caf::actor_system& system) {
   return caf::actor_cast<caf::actor>(system.registry().get(registered_name));
+}
+
+void end_actor_census(caf::actor_system& system) {
+  caf::anon_send_exit(find_census(system), caf::exit_reason::user_shutdown);
+  system.registry().erase(registered_name);
 }
 
 } // namespace nydus

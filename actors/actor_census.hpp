@@ -33,5 +33,7 @@ struct actor_list {
 caf::actor spawn_actor_census(caf::actor_system& system);
 /// Null if the system has none, as in most tests.
 caf::actor find_census(caf::actor_system& system);
+/// Has to come before the system is destroyed.
+void end_actor_census(caf::actor_system& system);
 
 } // namespace nydus

@@ -22,6 +22,7 @@ struct blob_cache_parts {
   std::shared_ptr<blob_cache_files> files; // null: nothing is kept
   std::shared_ptr<blob_backend> backend;
   caf::actor fetcher; // of that backend
+  std::shared_ptr<backend_counters> backend_seen;
   std::shared_ptr<cache_counters> cache_seen;
   std::uint64_t batch_size = 1 << 20; // bytes that one read may merge
   bool check_fetched = true;

@@ -28,8 +28,7 @@ void count(backend_counters& seen, std::uint64_t bytes, std::uint64_t millis, bo
 }
 
 /// Reads the run, from the cache file if all of it is kept there, else from the backend.
-result<owned_bytes> read_stored(const blob_cache_parts& parts, const planned_read& run,
-                                backend_counters* charged) {
+result<owned_bytes> read_stored(const blob_cache_parts& parts, const planned_read& run) {
   const auto begin = std::chrono::steady_clock::now();
   result<owned_bytes> stored = failure{errc::abandoned, "the backend gave no answer"};
   parts.backend->read({parts.source.id, run.offset, run.size},
@@ -38,8 +37,7 @@ result<owned_bytes> read_stored(const blob_cache_parts& parts, const planned_rea
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
   if (!stored)
     log_line(log_level::warning, "blob " + parts.source.id + ": " + stored.error().detail);
-  if (charged != nullptr)
-    count(*charged, run.size, static_cast<std::uint64_t>(took.count()), static_cast<bool>(stored));
+  count(*parts.backend_seen, run.size, static_cast<std::uint64_t>(took.count()), static_cast<bool>(stored));
   return stored;
 }
 
@@ -57,8 +55,6 @@ settled_chunk settle(const blob_cache_parts& parts, const chunk& wanted, std::sp
   }
   if (parts.files && !is_from_cache) {
     const auto kept = parts.files->store(wanted, stored, plain->span());
-    if (kept)
-      add(parts.cache_seen->chunks_present);
     if (kept && !parts.files->keeps_compressed())
       return settled;
     if (!kept && kept.error().code != errc::not_supported)
@@ -116,7 +112,7 @@ run_read carry_out(const fetch_run& work) {
       missing.push_back(wanted);
   }
   for (const auto& part : plan_reads(missing, parts.source, parts.batch_size)) {
-    auto stored = read_stored(parts, part, work.cause.charged.get());
+    auto stored = read_stored(parts, part);
     done.trace.times.mounted = now_nanoseconds();
     for (const auto& wanted : part.chunks) {
       if (!stored) {

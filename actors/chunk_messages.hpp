@@ -8,7 +8,6 @@
 #include <memory>
 #include <vector>
 
-#include "actors/mount_counters.hpp"
 #include "actors/trace_event.hpp"
 #include "metadata/chunk.hpp"
 #include "protocol/bytes/owned_bytes.hpp"
@@ -19,9 +18,8 @@ namespace nydus {
 
 /// For whom bytes are fetched.
 struct fetch_cause {
-  trace_id trace{};                          // the request that made it necessary; none: nobody waits
-  std::uint32_t mount = 0;                   // mount number
-  std::shared_ptr<backend_counters> charged; // counts what is read; may be null
+  trace_id trace{};        // the request that made it necessary; none: nobody waits
+  std::uint32_t mount = 0; // mount number
 };
 
 /// Asks a blob_cache for chunks that the asker did not find present. Answer: chunks_ready, once, when all of

@@ -26,6 +26,7 @@ using promise = caf::typed_response_promise<mount_changed>;
 struct shared_cache {
   caf::actor cache;
   std::shared_ptr<blob_cache_files> files;
+  std::shared_ptr<backend_counters> backend_seen;
   std::shared_ptr<cache_counters> cache_seen;
   std::size_t users = 0;
 };
@@ -158,6 +159,12 @@ private:
 
   void complete(const mount_image& asked, const opened_image& opened, bool is_remount, promise answer) {
     const auto& path = asked.mountpoint;
+    const auto refuse_late = [&](const failure& why) {
+      changing_.erase(path);
+      answer.deliver(to_error(why));
+    };
+    if (is_remount && mounts_.count(path) == 0) // unmounted while the image was opened
+      return refuse_late({errc::not_found, "object or filesystem doesn't exist"});
     rafs_mount_parts parts;
     parts.mountpoint = path;
     parts.number = next_number();
@@ -165,12 +172,10 @@ private:
     parts.contents = opened.contents;
     parts.settings = asked.settings;
     parts.counters = std::make_shared<mount_counters>();
+    parts.cache_seen = std::make_shared<cache_counters>();
     const auto root = opened.contents->attributes(opened.contents->description().root);
-    if (!root) {
-      changing_.erase(path);
-      answer.deliver(to_error(root.error()));
-      return;
-    }
+    if (!root)
+      return refuse_late(root.error());
     mounted added;
     added.request = asked;
     auto record = std::make_shared<mount_record>();
@@ -187,10 +192,8 @@ private:
       change = table_.add(path, to);
     }
     if (!change) {
-      changing_.erase(path);
       end(added);
-      answer.deliver(to_error(change.error()));
-      return;
+      return refuse_late(change.error());
     }
     record->number = parts.number;
     record->mountpoint = path;
@@ -199,6 +202,7 @@ private:
     record->settings = asked.settings;
     record->contents = opened.contents;
     record->counters = parts.counters;
+    record->cache = parts.cache_seen;
     added.record = std::move(record);
     start_prefetch(asked, parts, added);
     auto old = std::move(mounts_[path]);
@@ -215,14 +219,9 @@ private:
   void attach_caches(const mount_image& asked, const opened_image& opened, rafs_mount_parts& parts,
                      mounted& added, mount_record& record) {
     const auto& settings = *asked.settings;
-    parts.backend_seen = std::make_shared<backend_counters>();
-    record.backend = parts.backend_seen;
     const auto blobs = opened.contents->blobs();
-    if (blobs.empty()) { // an image without data
-      parts.cache_seen = std::make_shared<cache_counters>();
-      record.cache = parts.cache_seen;
-      return;
-    }
+    if (blobs.empty())
+      return; // an image without data
     added.fetcher_key = key_of(settings);
     const auto fetcher = attach_fetcher(settings, added.fetcher_key);
     for (std::size_t i = 0; i < blobs.size(); ++i) {
@@ -231,15 +230,15 @@ private:
       if (shared.users++ == 0) {
         shared.files = opened.files[i];
         shared.cache_seen = std::make_shared<cache_counters>();
-        shared.cache =
-            spawn_blob_cache(system(), {blobs[i], shared.files, opened.backend, fetcher, shared.cache_seen,
-                                        settings.batch_size, settings.cache.check_fetched});
+        shared.backend_seen = std::make_shared<backend_counters>();
+        shared.cache = spawn_blob_cache(system(), {blobs[i], shared.files, opened.backend, fetcher,
+                                                   shared.backend_seen, shared.cache_seen,
+                                                   settings.batch_size, settings.cache.check_fetched});
       }
       added.cache_keys.push_back(std::move(key));
       parts.blobs.push_back({shared.files, shared.cache});
-      parts.cache_seen = shared.cache_seen;
+      record.blobs.push_back({shared.files, shared.backend_seen, shared.cache_seen});
     }
-    record.cache = parts.cache_seen;
   }
 
   caf::actor attach_fetcher(const mount_settings& settings, const std::string& key) {
@@ -259,13 +258,8 @@ private:
       return;
     if (parts.blobs.empty() || !parts.blobs.front().files)
       return; // nothing would be kept
-    prefetch_parts wanted{asked.mountpoint,
-                          parts.contents,
-                          settings,
-                          {},
-                          asked.prefetch_files,
-                          parts.cache_seen,
-                          {{}, parts.number, parts.backend_seen}};
+    prefetch_parts wanted{asked.mountpoint,     parts.contents,   settings,          {},
+                          asked.prefetch_files, parts.cache_seen, {{}, parts.number}};
     for (const auto& one : parts.blobs)
       wanted.caches.push_back(one.cache);
     added.prefetching = spawn_prefetcher(system(), std::move(wanted));

@@ -33,7 +33,6 @@ struct rafs_mount_parts {
   std::vector<mounted_blob> blobs; // as image::blobs()
   std::shared_ptr<mount_counters> counters;
   std::shared_ptr<cache_counters> cache_seen;
-  std::shared_ptr<backend_counters> backend_seen; // counts what is read for this mount
 };
 
 /// Ends the mount: every request it holds is answered EIO, once.

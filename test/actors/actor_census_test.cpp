@@ -85,6 +85,7 @@ TEST_CASE("an actor is listed with its messages, those that wait and the most th
   for (int i = 0; i < 1000 && find(list_of(asker, census), "first") != nullptr; ++i)
     std::this_thread::sleep_for(1ms);
   CHECK(find(list_of(asker, census), "first") == nullptr);
+  end_actor_census(system);
 }
 
 TEST_CASE("actors that come and go leave nothing behind in the census") {
@@ -103,4 +104,5 @@ TEST_CASE("actors that come and go leave nothing behind in the census") {
     list = list_of(asker, census);
   }
   CHECK(list.actors.empty());
+  end_actor_census(system);
 }

@@ -47,7 +47,7 @@ struct bench {
     fetches = std::make_shared<fetcher_counters>();
     fetcher = spawn_blob_fetcher(system, {"fake", {}, fetches});
     cache = spawn_blob_cache(
-        system, {source, files, backend, fetcher, std::make_shared<cache_counters>(), 1 << 20, true});
+        system, {source, files, backend, fetcher, seen, std::make_shared<cache_counters>(), 1 << 20, true});
   }
   ~bench() {
     backend->is_held = false;
@@ -58,8 +58,8 @@ struct bench {
   }
 
   void ask(caf::scoped_actor& asker, std::uint64_t ticket, std::vector<chunk> wanted) {
-    asker->send(
-        cache, need_chunks{caf::actor_cast<caf::actor>(asker), ticket, std::move(wanted), {}, {{}, 1, seen}});
+    asker->send(cache,
+                need_chunks{caf::actor_cast<caf::actor>(asker), ticket, std::move(wanted), {}, {{}, 1}});
   }
   chunks_ready answer(caf::scoped_actor& asker) {
     chunks_ready got;

@@ -28,6 +28,7 @@ struct bench {
     made.source.chunk_count = 1000;
     made.source.compressed_size = made.source.uncompressed_size = 1000 * chunk_size;
     made.backend = backend;
+    made.backend_seen = std::make_shared<backend_counters>();
     made.cache_seen = std::make_shared<cache_counters>();
     made.check_fetched = false;
     parts = std::make_shared<const blob_cache_parts>(std::move(made));
