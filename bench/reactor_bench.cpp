@@ -133,7 +133,7 @@ public:
     game played;
     auto back = spawn_pinned<pinned_relay>(system_, here_, caf::actor{});
     play("messages between two actors of one reactor", played,
-         spawn_pinned<pinned_server>(system_, here_, back, &played, 1u, false), back, 2);
+         {spawn_pinned<pinned_server>(system_, here_, back, &played, 1u, false), back}, 2);
   }
 
   /// port -> router -> mount -> port, as a warm request goes; the mount floats.
@@ -141,7 +141,8 @@ public:
     game played;
     auto mount = system_.spawn<floating_relay, caf::lazy_init>(caf::actor{});
     auto router = spawn_pinned<pinned_relay>(system_, here_, mount);
-    play(row, played, spawn_pinned<pinned_server>(system_, here_, router, &played, balls, false), mount);
+    play(row, played,
+         {spawn_pinned<pinned_server>(system_, here_, router, &played, balls, false), router, mount});
   }
 
   /// Two pinned actors on two reactors: each turn is two wake-ups of another thread.
@@ -149,7 +150,7 @@ public:
     game played;
     auto back = spawn_pinned<pinned_relay>(system_, there_, caf::actor{});
     play("there and back between two reactors", played,
-         spawn_pinned<pinned_server>(system_, here_, back, &played, 1u, true), back);
+         {spawn_pinned<pinned_server>(system_, here_, back, &played, 1u, true), back});
   }
 
   /// The same with two threads of CAF's own.
@@ -157,24 +158,23 @@ public:
     game played;
     auto back = system_.spawn<floating_relay, caf::detached>(caf::actor{});
     play("there and back between two detached CAF actors", played,
-         system_.spawn<floating_server, caf::detached>(back, &played, 1u, true), back);
+         {system_.spawn<floating_server, caf::detached>(back, &played, 1u, true), back});
   }
 
 private:
-  void play(const char* row, game& played, const caf::actor& server, const caf::actor& last,
-            unsigned per_turn = 1) {
-    caf::anon_send(last, server);
+  /// `ring`: the server and those the balls go through; the last one sends them back to it.
+  void play(const char* row, game& played, std::vector<caf::actor> ring, unsigned per_turn = 1) {
+    caf::anon_send(ring.back(), ring.front());
     const auto start = steady::now();
     played.end =
         start + std::chrono::duration_cast<steady::duration>(std::chrono::duration<double>(seconds_));
-    caf::anon_send(server, serve_ball{});
+    caf::anon_send(ring.front(), serve_ball{});
     played.wait();
     print(row, played, std::chrono::duration<double>(steady::now() - start).count(), per_turn);
-    // Balls still under way come to rest at the server before the game goes.
     caf::scoped_actor self{system_};
-    for (const auto& one : {last, server})
+    for (const auto& one : ring)
       self->send_exit(one, caf::exit_reason::user_shutdown);
-    self->wait_for(last, server);
+    self->wait_for(std::move(ring)); // none of them looks at the game any more
   }
 
   caf::actor_system& system_;
@@ -187,6 +187,7 @@ private:
 
 int main(int count, char** words) {
   caf::actor_system_config config;
+  config.set("scheduler.policy", caf::atom("sharing")); // as the daemon does
   caf::actor_system system{config};
   rows table{system, count > 1 ? std::atof(words[1]) : 2};
   table.two_actors();
