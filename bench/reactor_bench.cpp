@@ -55,6 +55,7 @@ public:
   caf::behavior make_behavior() override {
     return {[this](const ball& one) { this->send(to_, one); }, [this](const caf::actor& to) { to_ = to; }};
   }
+  void on_exit() override { to_ = nullptr; } // a ring of handles would keep all of them
 
 private:
   caf::actor to_;
@@ -75,6 +76,7 @@ public:
             },
             [this](const ball& one) { turn(one); }};
   }
+  void on_exit() override { to_ = nullptr; }
 
 private:
   void turn(const ball& one) {
