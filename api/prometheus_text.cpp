@@ -246,7 +246,7 @@ void add_all(actor_work& total, const actor_work& gone) {
   total.restarts += gone.restarts;
 }
 
-std::string prometheus_text::write(const daemon_observation& seen) {
+std::string prometheus_text::write(const running_parts& seen, const inflight_list& in_flight) {
   follow(seen);
   exposition out;
   const auto& made = version();
@@ -279,11 +279,11 @@ std::string prometheus_text::write(const daemon_observation& seen) {
   }
   write_actors(out, now, work);
   write_reactors(out, seen.reactors);
-  write_ports(out, seen.inflight, seen.now);
+  write_ports(out, in_flight, seen.now);
   return out.take();
 }
 
-void prometheus_text::follow(const daemon_observation& seen) {
+void prometheus_text::follow(const running_parts& seen) {
   std::vector<std::shared_ptr<const mount_counters>> files;
   std::vector<std::shared_ptr<const cache_counters>> caches;
   std::map<std::string, std::vector<std::shared_ptr<const backend_counters>>> backends;

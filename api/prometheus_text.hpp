@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// GET /metrics: what the daemon counts, in Prometheus's text format (version 0.0.4). Neighbour: api_front
-// gathers what is written here.
+// GET /metrics: what the daemon counts, in Prometheus's text format (version 0.0.4). Neighbours: api_front
+// gathers what is written here, prometheus_format writes it.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <string>
-#include <vector>
 
-#include "actors/actor_census.hpp"
 #include "actors/mount_messages.hpp"
-#include "actors/reactor.hpp"
+#include "api/actors_text.hpp"
 #include "api/lasting_sum.hpp"
 
 namespace nydus {
@@ -21,16 +19,6 @@ constexpr auto prometheus_content_type = "text/plain; version=0.0.4; charset=utf
 /// answer stays as long. The sums over all of them count everyone.
 constexpr std::size_t most_listed_mounts = 1000;
 constexpr std::size_t most_listed_backends = 100;
-
-/// All that is read for one answer.
-struct daemon_observation {
-  mount_list mounts;
-  backend_list backends;
-  actor_list actors;
-  std::vector<const reactor*> reactors;
-  inflight_list inflight;
-  std::uint64_t now = 0; // nanoseconds of the steady clock
-};
 
 /// What actors of one kind have done together.
 struct actor_work {
@@ -44,10 +32,10 @@ void add_all(actor_work& total, const actor_work& gone);
 /// Keeps the sums over mounts, blobs and actors that are gone. One owner, who calls it in turn.
 class prometheus_text {
 public:
-  std::string write(const daemon_observation& seen);
+  std::string write(const running_parts& running, const inflight_list& in_flight);
 
 private:
-  void follow(const daemon_observation& seen);
+  void follow(const running_parts& running);
   template <class Sums, class Present>
   static void follow_each(Sums& sums, Present present);
 
