@@ -8,8 +8,10 @@ Tables: see --help; `all` runs each. Prints medians and their ratio, ours to the
   NYDUS_BENCH_TREE               the tree of small files (default: /usr/local/go, else /usr/share)
 """
 import argparse
+import contextlib
 import os
 import statistics
+import sys
 
 import builder_table
 import fuse_tables
@@ -48,6 +50,16 @@ def print_table(name, rows):
             print(f"| {title} | {mine} | | | {verdict(ours, limit) if limit else ''} |")
 
 
+def go_first():
+    """Lets this run and all it starts go before whatever else the machine does, as far as the kernel allows."""
+    with contextlib.suppress(OSError):
+        os.setsid()
+        with open("/proc/self/autogroup", "w", encoding="ascii") as autogroup:
+            autogroup.write("-20")
+    with contextlib.suppress(OSError):
+        os.nice(-20)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tables", nargs="+", choices=[*TABLES, "all"])
@@ -55,10 +67,15 @@ def main():
     asked = parser.parse_args()
     if os.geteuid() != 0:
         parser.error("needs root: it mounts and drops caches")
+    if os.fork() != 0:  # the leader of a process group cannot start a session
+        _, status = os.wait()
+        return os.waitstatus_to_exitcode(status)
+    go_first()
     for name, table in TABLES.items():
         if name in asked.tables or "all" in asked.tables:
             print_table(name, table(asked.repeats))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
