@@ -68,3 +68,14 @@ def inodes(count):
                 with open(os.path.join(path, f"{place - 1:03}"), "w", encoding="ascii") as file:
                     file.write(str(number))
     return made(f"inodes_{count}", fill)
+
+
+def small_ones(count):
+    """`count` images of three files each, no two with a blob in common."""
+    def fill(number):
+        def write(source):
+            for place in range(3):
+                with open(os.path.join(source, str(place)), "w", encoding="ascii") as file:
+                    file.write(f"image {number}, file {place}\n" * 100)
+        return write
+    return [made(f"small_{number}", fill(number)) for number in range(count)]
