@@ -28,7 +28,7 @@ def made(name, fill):
         shutil.rmtree(source, ignore_errors=True)
         os.makedirs(source)
         os.makedirs(blobs, exist_ok=True)
-        subprocess.run([NYDUS_IMAGE, "create", "--compressor", "zstd", "--fs-version", "5", "--blob-dir", blobs,
+        subprocess.run([NYDUS_IMAGE, "create", "--compressor", "zstd", "--fs-version", "5", "--log-level", "warn", "--blob-dir", blobs,
                         "--bootstrap", image.bootstrap, fill(source) or source], check=True, stdout=subprocess.DEVNULL)
         shutil.rmtree(source)
     for path in glob.glob(os.path.join(blobs, "*")):  # the backend answers from memory, so that it is not what is measured

@@ -46,7 +46,8 @@ def print_table(name, rows):
         for other in others:
             theirs = statistics.median(samples[other])
             ratio = ours / theirs if theirs else float("inf")
-            print(f"| {title} | {mine} | {other} {shown(theirs)} | {ratio:.2f} | {verdict(ratio, wanted.get(other)) or verdict(ours, wanted.get("limit"))} |")
+            met = verdict(ratio, wanted.get(other)) or verdict(ours, wanted.get("limit"))
+            print(f"| {title} | {mine} | {other} {shown(theirs)} | {ratio:.2f} | {met} |")
         if not others:
             print(f"| {title} | {mine} | | | {verdict(ours, wanted.get('limit'))} |")
 
