@@ -3,8 +3,6 @@
 
 #include <CLI/CLI.hpp>
 
-#include <map>
-
 #include "api/version.hpp"
 
 namespace nydus::ctl {
@@ -24,14 +22,9 @@ struct all_commands {
     set->add_option("VALUE", level.level, "log-level: trace, debug, info, warn or error")->required();
 
     metrics = app.add_subcommand("metrics", "Show counters of a mount");
-    metrics->add_option("CATEGORY", metrics_of.what, "backend, cache or fsstats")
+    metrics->add_option("CATEGORY", category, "backend, cache or fsstats")
         ->required()
-        ->transform(CLI::CheckedTransformer(
-            std::map<std::string, show_metrics::category>{{"backend", show_metrics::category::backend},
-                                                          {"cache", show_metrics::category::cache},
-                                                          {"fsstats", show_metrics::category::fsstats}},
-            CLI::ignore_case))
-        ->type_name("");
+        ->check(CLI::IsMember({"backend", "cache", "fsstats"}));
     metrics
         ->add_option("-I,--interval", metrics_of.interval,
                      "Repeat each so many seconds, as rates since before")
@@ -70,8 +63,14 @@ struct all_commands {
   command chosen() const {
     if (*set)
       return level;
-    if (*metrics)
-      return metrics_of;
+    if (*metrics) {
+      auto asked = metrics_of;
+      using which = show_metrics::category;
+      asked.what = category == "backend" ? which::backend
+                   : category == "cache" ? which::cache
+                                         : which::fsstats;
+      return asked;
+    }
     if (*mount)
       return mounted;
     if (*umount)
@@ -88,7 +87,7 @@ struct all_commands {
   }
 
   CLI::App *info, *set, *metrics, *mount, *umount, *actors, *trace, *top, *page;
-  std::string kind;
+  std::string kind, category;
   set_log_level level;
   show_metrics metrics_of;
   mount_source mounted;

@@ -29,9 +29,9 @@ std::string bytes_text(double bytes) {
 }
 
 std::string time_text(double microseconds) {
-  if (microseconds < 1000)
+  if (microseconds < 999.5) // what is shown as less than 1000
     return fmt::format("{:.0f} us", microseconds);
-  if (microseconds < 1'000'000)
+  if (microseconds < 999'950)
     return fmt::format("{:.1f} ms", microseconds / 1000);
   return fmt::format("{:.1f} s", microseconds / 1'000'000);
 }

@@ -210,6 +210,11 @@ function showActors(now, change) {
 
 // -- requests and their waterfall ---------------------------------------------------
 
+/// The list is one stop of the Tab key; the arrow keys move within it.
+function makeTabStop(button) {
+  for (const other of document.querySelectorAll("#request-list button")) other.tabIndex = other === button ? 0 : -1;
+}
+
 const placeText = one => `${one.mount} inode ${one.args.inode}`;
 const tookText = one => one.took === null ? "under way" : timeText(one.took);
 const outcomeText = one => one.took === null ? "under way" : one.args.outcome ? `error ${one.args.outcome}` : "ok";
@@ -241,6 +246,7 @@ function showRequests(requests) {
     button.setAttribute("aria-current", String(one.id === chosen?.id));
     if (one.id === chosen?.id && chosen.took === null && one.took !== null) showWaterfall(one);
   });
+  makeTabStop(list.querySelector("button[tabindex='0']") ?? list.querySelector("button"));
 }
 
 function showWaterfall(request) {
@@ -337,6 +343,7 @@ byId("pause").addEventListener("click", () => {
 byId("choice").addEventListener("submit", event => event.preventDefault());
 for (const id of ["order", "of-mount"])
   byId(id).addEventListener("change", () => lookAtRequests().catch(why => say("lost", why.message)));
+byId("request-list").addEventListener("focusin", event => makeTabStop(event.target));
 byId("request-list").addEventListener("click", event => {
   const button = event.target.closest("button");
   if (button) showWaterfall(button.request);

@@ -9,6 +9,7 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
@@ -16,6 +17,7 @@ import unittest
 import harness
 from harness import BLOBS, Daemon, NYDUSCTL, TREE_IMAGES, UnixConnection, config, image, needs_fixtures
 
+sys.path.append("/usr/lib/python3/dist-packages")  # Debian's package, also for a python3 of another place
 try:
     from prometheus_client.parser import text_string_to_metric_families
 except ImportError:
