@@ -3,6 +3,7 @@
 # Parts: format layering build unit sanitize fuzz end_to_end. The last line counts.
 #   FUZZ_SECONDS=5        seconds per fuzzer
 #   NYDUS_TEST_CYCLES=100 mount and unmount cycles; NYDUS_TEST_KILLS=5 kills while the cache fills
+#   NYDUS_TEST_FAULTS=1   times longer races, floods and failures; NYDUS_TEST_WAITING=10000 reads of a hung mount
 set -u
 cd "$(dirname "$0")" || exit 1
 export NYDUS_FIXTURES=${NYDUS_FIXTURES:-$PWD/../shared/fixtures} LC_ALL=C.UTF-8

@@ -10,13 +10,13 @@ namespace nydus {
 
 namespace {
 
-fuse_attr directory_attributes(std::uint64_t node_id) {
+fuse_attr directory_attributes(std::uint64_t node_id, std::uint64_t made_at) {
   fuse_attr attributes{};
   attributes.ino = node_id;
   attributes.mode = S_IFDIR | 0777;
   attributes.nlink = 2;
   attributes.blksize = 4096;
-  attributes.mtime = attributes.atime = attributes.ctime = static_cast<std::uint64_t>(std::time(nullptr));
+  attributes.mtime = attributes.atime = attributes.ctime = made_at;
   return attributes;
 }
 
@@ -51,7 +51,9 @@ std::vector<std::string> split_path(const std::string& path) {
 }
 
 route_table::route_table() {
-  directories_[FUSE_ROOT_ID].attributes = directory_attributes(FUSE_ROOT_ID);
+  // One time for all tables of the process, whichever is asked.
+  static const auto began = static_cast<std::uint64_t>(std::time(nullptr));
+  directories_[FUSE_ROOT_ID].attributes = directory_attributes(FUSE_ROOT_ID, began);
 }
 
 const route* route_table::find_mount(const std::string& path) const {
@@ -69,7 +71,8 @@ const pseudo_directory* route_table::find_directory(std::uint64_t node_id) const
   return found == directories_.end() ? nullptr : &found->second;
 }
 
-pseudo_directory& route_table::directory_at(const std::vector<std::string>& parts, table_change& change) {
+pseudo_directory& route_table::directory_at(const std::vector<std::string>& parts, std::uint64_t made_at,
+                                            table_change& change) {
   std::uint64_t here = FUSE_ROOT_ID;
   for (const auto& part : parts) {
     const auto found = directories_[here].entries.find(part);
@@ -78,13 +81,25 @@ pseudo_directory& route_table::directory_at(const std::vector<std::string>& part
       continue;
     }
     const auto added = ++last_directory_;
-    directories_[added].attributes = directory_attributes(added);
+    directories_[added].attributes = directory_attributes(added, made_at);
     directories_[added].parent = here;
-    directories_[here].entries[part] = {directory_attributes(added), false};
+    directories_[here].entries[part] = {directories_[added].attributes, false};
     change.changed.push_back(here);
     here = added;
   }
   return directories_[here];
+}
+
+result<table_change> route_table::take(const route_step& step) {
+  switch (step.what) {
+  case route_step::kind::add:
+    return add(step.path, step.to);
+  case route_step::kind::replace:
+    return replace(step.path, step.to);
+  case route_step::kind::remove:
+    return remove(step.path);
+  }
+  return failure{errc::malformed, "a step of no kind"};
 }
 
 result<table_change> route_table::add(const std::string& path, const route& added) {
@@ -103,7 +118,7 @@ result<table_change> route_table::add(const std::string& path, const route& adde
     }
     const auto name = parts.back();
     parts.pop_back();
-    auto& directory = directory_at(parts, change);
+    auto& directory = directory_at(parts, added.made_at, change);
     if (directory.entries.count(name) != 0)
       return failure{errc::already_exists, "'" + path + "' is a directory that holds mounts"};
     directory.entries[name] = {added.root, true};
@@ -131,7 +146,7 @@ table_change route_table::replace(const std::string& path, const route& replacem
   }
   const auto name = parts.back();
   parts.pop_back();
-  auto& directory = directory_at(parts, change);
+  auto& directory = directory_at(parts, replacement.made_at, change);
   directory.entries[name] = {replacement.root, true};
   change.gone.push_back({directory.attributes.ino, name});
   change.changed.push_back(directory.attributes.ino);
@@ -148,7 +163,7 @@ table_change route_table::remove(const std::string& path) {
   while (!parts.empty()) { // the mount, then directories that are empty now
     const auto name = parts.back();
     parts.pop_back();
-    auto& directory = directory_at(parts, change);
+    auto& directory = directory_at(parts, 0, change); // all are there
     const auto entry = directory.entries.find(name);
     if (!entry->second.is_mount)
       directories_.erase(entry->second.attributes.ino);
