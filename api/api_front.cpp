@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/api_front.hpp"
 
-#include <caf/event_based_actor.hpp>
-
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -13,6 +11,7 @@
 #include "actors/fs_request.hpp"
 #include "actors/log_line.hpp"
 #include "actors/message_types.hpp"
+#include "actors/observed_actor.hpp"
 #include "actors/route_table.hpp"
 #include "actors/trace_ring.hpp"
 #include "api/actors_text.hpp"
@@ -46,7 +45,7 @@ std::string normal(const std::string& mountpoint) {
   return path ? *std::move(path) : std::string{};
 }
 
-class api_front : public caf::event_based_actor {
+class api_front : public observed_actor {
 public:
   using handler = void (api_front::*)(const http_request&, const responder&);
   enum class body_rule : std::uint8_t { none, required };
@@ -58,9 +57,7 @@ public:
   };
 
   api_front(caf::actor_config& config, api_parts parts)
-      : caf::event_based_actor(config), parts_(std::move(parts)) {}
-
-  const char* name() const override { return "api_front"; }
+      : observed_actor(config, "api_front", ""), parts_(std::move(parts)) {}
 
   caf::behavior make_behavior() override {
     return {[this](const http_call& call) { direct(call.request, call.responder); }};

@@ -12,8 +12,8 @@ let isPaused = false;
 // -- numbers ----------------------------------------------------------------------
 
 function timeText(us) {
-  if (us < 1000) return `${us.toFixed(us < 10 ? 1 : 0)} µs`;
-  return us < 1e6 ? `${(us / 1000).toFixed(1)} ms` : `${(us / 1e6).toFixed(2)} s`;
+  if (us < 999.5) return `${us.toFixed(us > 0 && us < 9.95 ? 1 : 0)} µs`;
+  return us < 999950 ? `${(us / 1000).toFixed(1)} ms` : `${(us / 1e6).toFixed(2)} s`;
 }
 function bytesText(bytes) {
   let unit = 0;
@@ -70,7 +70,7 @@ function readTrace(trace) {
 function fillCell(cell, content) {
   const {text, part, warn} = typeof content === "object" ? content : {text: content};
   if (cell.shown === text && cell.part === part) return;
-  cell.textContent = text;
+  cell.textContent = cell.title = text;
   cell.className = warn ? "warn" : "";
   if (part !== undefined) {
     const meter = document.createElement("span");
