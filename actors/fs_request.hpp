@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <variant>
 #include <vector>
 
@@ -23,6 +24,9 @@ struct fs_request {
   fuse::request asked;
   caf::actor port;
   std::uint32_t slot = 0; // the port's own number for it, echoed
+  /// Whether its kernel can be told that a name or listing has become stale. If not, it may cache nothing of what a
+  /// mount or an unmount changes.
+  bool can_recall = false;
 };
 
 /// Gives up a request of this port, if it still waits: its asker was interrupted. No answer of its own.
@@ -61,7 +65,24 @@ private:
 struct fs_reply {
   std::uint32_t slot = 0;
   int error = 0; // errno, positive
-  std::variant<std::monostate, inline_body, std::vector<std::byte>, std::vector<extent>> body;
+  std::variant<std::monostate, inline_body, std::vector<std::byte>, extent, std::vector<extent>> body;
+
+  /// The body's bytes, if it brings them itself.
+  std::span<const std::byte> bytes() const noexcept {
+    if (const auto* small = std::get_if<inline_body>(&body))
+      return small->span();
+    if (const auto* owned = std::get_if<std::vector<std::byte>>(&body))
+      return *owned;
+    return {};
+  }
+  /// The extents, if the body is some.
+  std::span<const extent> extents() const noexcept {
+    if (const auto* one = std::get_if<extent>(&body))
+      return {one, 1};
+    if (const auto* many = std::get_if<std::vector<extent>>(&body))
+      return *many;
+    return {};
+  }
 };
 
 /// A mount's share of a node id. Pseudo-directories are mount 0 (architecture.md section 5).

@@ -45,7 +45,7 @@ void read_pages(caf::actor_system& system, const caf::actor& port, std::uint32_t
     }
     const auto size = static_cast<std::uint32_t>(bytes->size());
     extent whole{nullptr, std::make_shared<const owned_bytes>(std::move(*bytes)), 0, size};
-    self->send(port, fs_reply{slot, 0, std::vector<extent>{std::move(whole)}});
+    self->send(port, fs_reply{slot, 0, std::move(whole)});
   });
 }
 

@@ -406,6 +406,8 @@ private:
       extents.push_back(std::move(part));
     }
     count_read(request, total, since);
+    if (extents.size() == 1)
+      return answer(request, std::move(extents.front()));
     answer(request, std::move(extents));
   }
 

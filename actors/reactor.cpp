@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <system_error>
@@ -131,6 +132,19 @@ void reactor::run_jobs() {
   }
 }
 
+void reactor::end_round() {
+  ending_.swap(round_members_);
+  for (std::size_t i = 0; i < ending_.size(); ++i)
+    if (ending_[i] != nullptr)
+      ending_[i]->end_round();
+  ending_.clear();
+}
+
+void reactor::leave_rounds(round_member& member) noexcept {
+  std::erase(round_members_, &member);
+  std::replace(ending_.begin(), ending_.end(), &member, static_cast<round_member*>(nullptr));
+}
+
 void reactor::run() {
   current_reactor = this;
   pthread_setname_np(pthread_self(), name_.substr(0, 15).c_str());
@@ -143,6 +157,7 @@ void reactor::run() {
   std::array<epoll_event, 64> events;
   while (true) {
     run_jobs();
+    end_round();
     if (jobs_.empty() && stopping_.load(std::memory_order_acquire)) {
       take_inbox();
       if (jobs_.empty())
@@ -150,7 +165,7 @@ void reactor::run() {
       continue;
     }
     const int count =
-        epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), jobs_.empty() ? -1 : 0);
+        epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), is_idle() ? -1 : 0);
     counters_.rounds.fetch_add(1, std::memory_order_relaxed);
     for (int i = 0; i < count; ++i) {
       const auto& event = events[static_cast<std::size_t>(i)];

@@ -15,10 +15,21 @@
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <vector>
 
 #include "protocol/unique_fd.hpp"
 
 namespace nydus {
+
+/// Who gathers work over one round of a reactor, to do it at once at the round's end: a port its answers.
+class round_member {
+public:
+  /// The round's jobs have run, descriptors have not been looked at again. May call at_round_end() for another round.
+  virtual void end_round() = 0;
+
+protected:
+  ~round_member() = default;
+};
 
 /// Runs actors and watches descriptors in one pinned thread.
 ///
@@ -47,6 +58,11 @@ public:
   void watch(int fd, std::uint32_t events, ready_handler ready);
   void unwatch(int fd);
 
+  /// Calls member.end_round() once, at the end of this round; the reactor's own thread only. A member that goes away
+  /// leaves its rounds first.
+  void at_round_end(round_member& member) { round_members_.push_back(&member); }
+  void leave_rounds(round_member& member) noexcept;
+
   /// Queues `job` here; wakes the thread if another one calls.
   void exec_later(caf::resumable* job) override;
 
@@ -68,8 +84,10 @@ private:
   };
 
   void run();
+  bool is_idle() const noexcept { return jobs_.empty() && round_members_.empty(); }
   void take_inbox();
   void run_jobs();
+  void end_round();
   void wake() noexcept;
 
   std::string name_;
@@ -78,6 +96,8 @@ private:
   unique_fd wake_;
   std::unordered_map<int, std::shared_ptr<ready_handler>> handlers_;
   std::deque<caf::resumable*> jobs_;        // this thread's own queue
+  std::vector<round_member*> round_members_; // of this round
+  std::vector<round_member*> ending_;        // whose round is ending now; null: left meanwhile
   std::atomic<inbox_node*> inbox_{nullptr}; // from other threads, newest first
   std::atomic<bool> stopping_{false};
   loop_counters counters_;
