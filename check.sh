@@ -79,7 +79,7 @@ fuzz() {
 }
 end_to_end() {
   [ -x build/api/nydusd ] || { fail "end_to_end: build first (./check.sh build end_to_end)"; return; }
-  timeout 1200 python3 -W ignore test/end_to_end/fuse_test.py 2>&1 | tee "$work/e2e"
+  timeout 1800 python3 -W ignore test/end_to_end/run_all.py 2>&1 | tee "$work/e2e"
   local counts
   counts=$(grep '^end_to_end: ' "$work/e2e" | tail -1)
   [ -n "$counts" ] || { fail "end_to_end did not end"; return; }

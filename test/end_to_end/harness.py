@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A nydusd of its own for each test, over the real /dev/fuse, and the tree comparison that the tests share."""
 import contextlib
+import gzip
 import hashlib
 import http.client
 import json
@@ -12,11 +13,32 @@ import stat
 import subprocess
 import tempfile
 import time
+import unittest
 import urllib.parse
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 NYDUSD = os.environ.get("NYDUSD", os.path.join(ROOT, "build/api/nydusd"))
+NYDUS_IMAGE = os.environ.get("NYDUS_IMAGE", os.path.join(ROOT, "build/builder/nydus-image"))
 FIXTURES = os.environ.get("NYDUS_FIXTURES", os.path.join(ROOT, "../shared/fixtures"))
+MADE = os.path.join(FIXTURES, "made")
+BLOBS = os.path.join(MADE, "blobs")
+TREE_IMAGES = ["v5-lz4_block-blake3", "v5-zstd-sha256-4k", "v5-none-aligned-prefetch"]
+needs_fixtures = unittest.skipUnless(os.path.isdir(MADE), "no fixture images: set NYDUS_FIXTURES")
+
+
+def image(name):
+    return os.path.join(MADE, name + ".boot")
+
+
+def manifest(name):
+    """{path: describe()} of what an image shows: "tree" or "layered"."""
+    with gzip.open(os.path.join(MADE, name + ".manifest.gz"), "rt") as lines:
+        return {entry.pop("path"): entry for entry in map(json.loads, lines)}
+
+
+def md5_of(path):
+    with open(path, "rb") as file:
+        return hashlib.md5(file.read()).hexdigest()
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -43,7 +65,11 @@ class Daemon:
             self.process = subprocess.Popen(
                 [NYDUSD, "--mountpoint", self.mountpoint, "--apisock", self.socket, "--rlimit-nofile", "0", *options],
                 stdout=log, stderr=log)
-        self.wait_until_running()
+        try:
+            self.wait_until_running()
+        except BaseException:
+            self.__exit__()
+            raise
 
     def wait_until_running(self):
         for _ in range(200):
