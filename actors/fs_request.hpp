@@ -24,8 +24,8 @@ struct fs_request {
   fuse::request asked;
   caf::actor port;
   std::uint32_t slot = 0; // the port's own number for it, echoed
-  /// Whether its kernel can be told that a name or listing has become stale. If not, it may cache nothing of what a
-  /// mount or an unmount changes.
+  /// Whether its kernel can be told that a name or listing has become stale. If not, it may cache nothing of
+  /// what a mount or an unmount changes.
   bool can_recall = false;
 };
 

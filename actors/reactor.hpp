@@ -24,7 +24,8 @@ namespace nydus {
 /// Who gathers work over one round of a reactor, to do it at once at the round's end: a port its answers.
 class round_member {
 public:
-  /// The round's jobs have run, descriptors have not been looked at again. May call at_round_end() for another round.
+  /// The round's jobs have run, descriptors have not been looked at again. May call at_round_end() for
+  /// another round.
   virtual void end_round() = 0;
 
 protected:
@@ -58,8 +59,8 @@ public:
   void watch(int fd, std::uint32_t events, ready_handler ready);
   void unwatch(int fd);
 
-  /// Calls member.end_round() once, at the end of this round; the reactor's own thread only. A member that goes away
-  /// leaves its rounds first.
+  /// Calls member.end_round() once, at the end of this round; the reactor's own thread only. A member that
+  /// goes away leaves its rounds first.
   void at_round_end(round_member& member) { round_members_.push_back(&member); }
   void leave_rounds(round_member& member) noexcept;
 
@@ -95,10 +96,10 @@ private:
   unique_fd epoll_;
   unique_fd wake_;
   std::unordered_map<int, std::shared_ptr<ready_handler>> handlers_;
-  std::deque<caf::resumable*> jobs_;        // this thread's own queue
+  std::deque<caf::resumable*> jobs_;         // this thread's own queue
   std::vector<round_member*> round_members_; // of this round
   std::vector<round_member*> ending_;        // whose round is ending now; null: left meanwhile
-  std::atomic<inbox_node*> inbox_{nullptr}; // from other threads, newest first
+  std::atomic<inbox_node*> inbox_{nullptr};  // from other threads, newest first
   std::atomic<bool> stopping_{false};
   loop_counters counters_;
   std::thread thread_;

@@ -15,7 +15,8 @@ void set_times(fuse_attr& attributes) noexcept {
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
   attributes.mtime = attributes.atime = attributes.ctime = static_cast<std::uint64_t>(now.tv_sec);
-  attributes.mtimensec = attributes.atimensec = attributes.ctimensec = static_cast<std::uint32_t>(now.tv_nsec);
+  attributes.mtimensec = attributes.atimensec = attributes.ctimensec =
+      static_cast<std::uint32_t>(now.tv_nsec);
 }
 
 fuse_attr directory_attributes(std::uint64_t node_id) {

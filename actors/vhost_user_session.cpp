@@ -163,7 +163,8 @@ private:
       const auto now = vmm_;
       const auto& next = now->actions[now->done++];
       bool is_waiting = false;
-      const auto outcome = std::visit([&](const auto& action) { return carry_out(action, is_waiting); }, next);
+      const auto outcome =
+          std::visit([&](const auto& action) { return carry_out(action, is_waiting); }, next);
       if (!outcome)
         return fail(outcome.error());
       if (is_waiting)
@@ -190,7 +191,8 @@ private:
   }
 
   void finish(const result<void>& outcome) {
-    const auto asked = *std::exchange(vmm_->asked, std::nullopt);
+    const auto asked = std::move(*vmm_->asked);
+    vmm_->asked.reset();
     if (vmm_->terms.wants_acknowledgement(asked)) {
       const std::uint64_t answer = outcome ? 0 : 1;
       if (auto sent = vmm_->link.reply(asked.id, std::as_bytes(std::span{&answer, 1})); !sent)
@@ -199,7 +201,8 @@ private:
     read_on(true);
   }
 
-  // -- actions: each may set `is_waiting` and then calls resume()'s function once ---------------------------------
+  // -- actions: each may set `is_waiting` and then calls resume()'s function once
+  // ---------------------------------
 
   result<void> carry_out(const action::reply& answer, bool&) {
     return vmm_->link.reply(vmm_->asked->id, answer.payload);
@@ -278,15 +281,24 @@ private:
     auto queue =
         virtio::split_queue::attach(*vmm_->memory, setup.place, vmm_->terms.features(), setup.next_available);
     if (!queue) { // the queue's end, not the session's
-      log_line(log_level::error, "virtqueue " + std::to_string(number) + " cannot start: " + queue.error().detail);
+      log_line(log_level::error,
+               "virtqueue " + std::to_string(number) + " cannot start: " + queue.error().detail);
       if (notifiers.error) {
         const std::uint64_t one = 1;
         (void) !::write(notifiers.error->get(), &one, sizeof one);
       }
       return {};
     }
-    virtqueue_port_parts parts{number,       std::move(*queue), vmm_->memory,  notifiers.kick, notifiers.call,
-                               notifiers.error, std::nullopt,      {},            vmm_->agreed,   {},
+    virtqueue_port_parts parts{number,
+                               std::move(*queue),
+                               vmm_->memory,
+                               notifiers.kick,
+                               notifiers.call,
+                               notifiers.error,
+                               std::nullopt,
+                               {},
+                               vmm_->agreed,
+                               {},
                                caf::actor_cast<caf::actor>(this)};
     restore_inflight(parts);
     // Queue 0 carries what is urgent and small; the others are spread over the CPUs.
@@ -336,7 +348,8 @@ private:
     is_waiting = true;
     const auto port = found->second;
     vmm_->ports.erase(found);
-    const auto stop = [this, port, number = stopped.queue, go = resume(), vmm = vmm_](const queue_stopped& at) {
+    const auto stop = [this, port, number = stopped.queue, go = resume(),
+                       vmm = vmm_](const queue_stopped& at) {
       vmm->terms.queue_stopped(number, at.next_available);
       send_exit(port, caf::exit_reason::user_shutdown);
       go();
@@ -380,8 +393,8 @@ private:
 
   // -- ports -----------------------------------------------------------------
 
-  /// Sends `news` to all ports and calls `next` when all have answered (an Answer) or are gone. False, and `next` is
-  /// not called, if there is none.
+  /// Sends `news` to all ports and calls `next` when all have answered (an Answer) or are gone. False, and
+  /// `next` is not called, if there is none.
   template <class Answer, class News>
   bool tell_ports(const News& news, std::function<void()> next) {
     if (vmm_->ports.empty())
@@ -413,7 +426,8 @@ private:
     if (!vmm_ || !outcome->is_settled)
       return answer();
     vmm_->agreed = outcome->terms;
-    log_line(log_level::info, "a guest has mounted the file system, FUSE 7." + std::to_string(outcome->terms.minor));
+    log_line(log_level::info,
+             "a guest has mounted the file system, FUSE 7." + std::to_string(outcome->terms.minor));
     if (!tell_ports<terms_taken>(take_terms{outcome->terms}, answer))
       answer();
   }
@@ -426,14 +440,15 @@ private:
     }
     auto all = std::make_shared<inflight_list>();
     auto missing = std::make_shared<std::size_t>(vmm_->ports.size());
-    const auto add = [all, missing, answer](const inflight_list& some) mutable {
+    const auto add = [all, missing, answer](const inflight_list& some) {
       all->requests.insert(all->requests.end(), some.requests.begin(), some.requests.end());
       if (--*missing == 0)
-        answer.deliver(*all);
+        caf::typed_response_promise<inflight_list>{answer}.deliver(*all);
     };
     for (const auto& [number, port] : vmm_->ports)
-      request(port, caf::infinite, list_inflight{})
-          .then(add, [add](const caf::error&) mutable { add(inflight_list{}); });
+      request(port, caf::infinite, list_inflight{}).then(add, [add](const caf::error&) {
+        add(inflight_list{});
+      });
     return answer;
   }
 

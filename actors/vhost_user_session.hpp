@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The VMM's side of virtio-fs: listens on the vhost-user socket, leads the conversation, maps the guest's memory, and
-// opens and ends the ports of its queues. One VMM at a time, one after the other. Neighbours:
+// The VMM's side of virtio-fs: listens on the vhost-user socket, leads the conversation, maps the guest's
+// memory, and opens and ends the ports of its queues. One VMM at a time, one after the other. Neighbours:
 // protocol/vhost_user has the protocol, virtqueue_port serves a queue.
 #pragma once
 
@@ -21,7 +21,7 @@ struct port_place {
 };
 
 struct vhost_user_session_parts {
-  unique_fd listener; // from vhost_user::listen_at()
+  unique_fd listener;             // from vhost_user::listen_at()
   std::vector<port_place> places; // queues are spread over them; the session itself lives at the first
 };
 

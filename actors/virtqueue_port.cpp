@@ -156,7 +156,8 @@ private:
         log_line(log_level::warning, decoded.request_or_failure.error().detail);
       if (!wants_reply)
         return drop(head, {});
-      return answer(head, header.unique, is_write ? EROFS : to_errno(decoded.request_or_failure.error().code), {});
+      return answer(head, header.unique, is_write ? EROFS : to_errno(decoded.request_or_failure.error().code),
+                    {});
     }
     serve(head, *decoded.request_or_failure, length);
   }
@@ -168,12 +169,14 @@ private:
     if (fuse::has_no_reply(asked.opcode))
       return complete(head, 0);
     // An answer never exceeds what the guest has room for.
-    asked.size = std::min(asked.size, chain_.writable_size - static_cast<std::uint32_t>(sizeof(fuse_out_header)));
+    asked.size =
+        std::min(asked.size, chain_.writable_size - static_cast<std::uint32_t>(sizeof(fuse_out_header)));
     if (asked.opcode == FUSE_INIT) {
       const auto slot = take_slot(head, asked);
-      send(parts_.session, settle_terms{{request_.begin(), request_.begin() + static_cast<std::ptrdiff_t>(length)},
-                                        caf::actor_cast<caf::actor>(this),
-                                        slot});
+      send(parts_.session,
+           settle_terms{{request_.begin(), request_.begin() + static_cast<std::ptrdiff_t>(length)},
+                        caf::actor_cast<caf::actor>(this),
+                        slot});
       return;
     }
     if (const auto settled = answer_of_session(asked, parts_.terms))
@@ -221,7 +224,8 @@ private:
       if (extents.empty()) {
         const auto bytes = reply.bytes();
         const bool fits = sizeof(fuse_out_header) + bytes.size() <= one.size;
-        written = write(one.places, *unique, fits ? reply.error : EIO, fits ? bytes : std::span<const std::byte>{});
+        written =
+            write(one.places, *unique, fits ? reply.error : EIO, fits ? bytes : std::span<const std::byte>{});
       } else if (!write_extents(one, *unique, extents, written)) {
         // A page of the cache file is not in memory: a thread that may block brings it.
         read_pages(system(), caf::actor_cast<caf::actor>(this), reply.slot, {extents.begin(), extents.end()});
@@ -384,8 +388,8 @@ private:
 
   virtqueue_port_parts parts_;
   virtio::split_queue queue_;
-  virtio::descriptor_chain chain_;  // of the request being taken
-  std::vector<std::byte> request_;  // its bytes, copied once: the guest cannot change them any more
+  virtio::descriptor_chain chain_; // of the request being taken
+  std::vector<std::byte> request_; // its bytes, copied once: the guest cannot change them any more
   request_slots slots_;
   std::vector<asker> askers_; // by slot
   std::vector<caf::actor> siblings_;
@@ -402,4 +406,3 @@ caf::actor spawn_virtqueue_port(caf::actor_system& system, reactor& home, virtqu
 }
 
 } // namespace nydus
-

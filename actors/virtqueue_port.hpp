@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The port of one reactor to one virtqueue: takes the guest's requests, hands them to the router, and moves the bytes
-// of the answers into the guest's memory. Neighbours: vhost_user_session opens and ends it; fuse_port is its like for
-// /dev/fuse.
+// The port of one reactor to one virtqueue: takes the guest's requests, hands them to the router, and moves
+// the bytes of the answers into the guest's memory. Neighbours: vhost_user_session opens and ends it;
+// fuse_port is its like for /dev/fuse.
 #pragma once
 
 #include <caf/actor.hpp>
@@ -75,7 +75,8 @@ struct queue_stopped {
 /// stop_queue, abandon_queue -> queue_stopped
 /// Ends on an exit message: what is under way is then dropped, and with it the guest's memory.
 ///
-/// A queue whose rings are wrong is broken: that is logged, the VMM is told, and nothing more is taken from it.
+/// A queue whose rings are wrong is broken: that is logged, the VMM is told, and nothing more is taken from
+/// it.
 caf::actor spawn_virtqueue_port(caf::actor_system& system, reactor& home, virtqueue_port_parts parts);
 
 } // namespace nydus
