@@ -112,6 +112,8 @@ result<table_change> route_table::add(const std::string& path, const route& adde
   table_change change;
   auto parts = split_path(path);
   if (!parts.empty()) {
+    if (root_mount() != nullptr)
+      return failure{errc::already_exists, "'" + path + "' lies inside the mount '/'"};
     std::string above;
     for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
       above += "/" + parts[i];
@@ -126,6 +128,8 @@ result<table_change> route_table::add(const std::string& path, const route& adde
     directory.entries[name] = {added.root, true};
     mark_changed(directory, change);
   } else {
+    if (!directories_[FUSE_ROOT_ID].entries.empty())
+      return failure{errc::already_exists, "'/' is a directory that holds mounts"};
     mark_changed(directories_.at(FUSE_ROOT_ID), change);
   }
   mounts_[path] = added;

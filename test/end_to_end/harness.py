@@ -36,6 +36,14 @@ def manifest(name):
         return {entry.pop("path"): entry for entry in map(json.loads, lines)}
 
 
+def build_image(source, blobs, bootstrap, *options, **more):
+    """Has our own nydus-image make an image of `source`; the path of its bootstrap."""
+    subprocess.run([NYDUS_IMAGE, "create", "--log-level", "warn", "--fs-version", "5", *options,
+                    "--blob-dir", blobs, "--bootstrap", bootstrap, source],
+                   check=True, stdout=subprocess.DEVNULL, **more)
+    return bootstrap
+
+
 def md5_of(path):
     with open(path, "rb") as file:
         return hashlib.md5(file.read()).hexdigest()
