@@ -5,11 +5,9 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <system_error>
 
@@ -23,6 +21,10 @@ thread_local reactor* current_reactor = nullptr;
 constexpr std::size_t messages_per_turn = 64;
 // Jobs that are run before descriptors are looked at again, so that no chain of messages starves them.
 constexpr int jobs_per_round = 256;
+// Calls of one descriptor's handler before the others get a turn.
+constexpr int calls_per_round = 64;
+
+constexpr int most_events = 64; // of one epoll_wait
 
 } // namespace
 
@@ -39,6 +41,7 @@ reactor::reactor(caf::actor_system& system, std::string name, int cpu)
     std::uint64_t count;
     while (::read(wake_.get(), &count, sizeof count) > 0)
       counters_.wake_ups.fetch_add(1, std::memory_order_relaxed);
+    return false;
   });
 }
 
@@ -132,17 +135,30 @@ void reactor::run_jobs() {
   }
 }
 
-void reactor::end_round() {
-  ending_.swap(round_members_);
-  for (std::size_t i = 0; i < ending_.size(); ++i)
-    if (ending_[i] != nullptr)
-      ending_[i]->end_round();
-  ending_.clear();
+/// Gathers what is ready, together with what was left unfinished; sleeps only if nothing waits.
+void reactor::wait_for_events() {
+  events_.resize(most_events);
+  const bool may_sleep = jobs_.empty() && unfinished_.empty();
+  const int count = epoll_wait(epoll_.get(), events_.data(), most_events, may_sleep ? -1 : 0);
+  events_.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
+  for (const auto& one : unfinished_)
+    if (std::none_of(events_.begin(), events_.end(),
+                     [&](const epoll_event& e) { return e.data.fd == one.data.fd; }))
+      events_.push_back(one);
+  unfinished_.clear();
 }
 
-void reactor::leave_rounds(round_member& member) noexcept {
-  std::erase(round_members_, &member);
-  std::replace(ending_.begin(), ending_.end(), &member, static_cast<round_member*>(nullptr));
+void reactor::serve(const epoll_event& event) {
+  for (int call = 0; call < calls_per_round; ++call) {
+    const auto found = handlers_.find(event.data.fd);
+    if (found == handlers_.end())
+      return;                         // unwatched, by a handler or an actor of this very round
+    const auto ready = found->second; // stays alive if it unwatches itself
+    if (!(*ready)(event.events))
+      return;
+    run_jobs();
+  }
+  unfinished_.push_back(event);
 }
 
 void reactor::run() {
@@ -154,27 +170,18 @@ void reactor::run() {
     CPU_SET(static_cast<std::size_t>(cpu_), &only);
     pthread_setaffinity_np(pthread_self(), sizeof only, &only); // refused in some cpusets: then unpinned
   }
-  std::array<epoll_event, 64> events;
   while (true) {
     run_jobs();
-    end_round();
     if (jobs_.empty() && stopping_.load(std::memory_order_acquire)) {
       take_inbox();
       if (jobs_.empty())
         break;
       continue;
     }
-    const int count =
-        epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), is_idle() ? -1 : 0);
+    wait_for_events();
     counters_.rounds.fetch_add(1, std::memory_order_relaxed);
-    for (int i = 0; i < count; ++i) {
-      const auto& event = events[static_cast<std::size_t>(i)];
-      const auto found = handlers_.find(event.data.fd);
-      if (found == handlers_.end())
-        continue;                       // unwatched by a handler of this very round
-      const auto ready = found->second; // stays alive if it unwatches itself
-      (*ready)(event.events);
-    }
+    for (const auto& event : events_)
+      serve(event);
   }
   current_reactor = nullptr;
 }

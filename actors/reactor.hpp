@@ -7,6 +7,8 @@
 #include <caf/execution_unit.hpp>
 #include <caf/resumable.hpp>
 
+#include <sys/epoll.h>
+
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -21,17 +23,6 @@
 
 namespace nydus {
 
-/// Who gathers work over one round of a reactor, to do it at once at the round's end: a port its answers.
-class round_member {
-public:
-  /// The round's jobs have run, descriptors have not been looked at again. May call at_round_end() for
-  /// another round.
-  virtual void end_round() = 0;
-
-protected:
-  ~round_member() = default;
-};
-
 /// Runs actors and watches descriptors in one pinned thread.
 ///
 /// Threads: exec_later(), stop() and the counters may be used from any thread; watch() and unwatch() before
@@ -39,8 +30,9 @@ protected:
 ///   or from the reactor's own thread. Nothing that runs here may block.
 class reactor : public caf::execution_unit {
 public:
-  /// Called with the epoll events that are set, on the reactor's thread.
-  using ready_handler = std::function<void(std::uint32_t events)>;
+  /// Called with the epoll events that are set, on the reactor's thread. True if there may be more to take:
+  /// it is called again as soon as the actors that it sent to have run, without another epoll_wait.
+  using ready_handler = std::function<bool(std::uint32_t events)>;
 
   /// What the loop has done, written by its thread alone.
   struct loop_counters {
@@ -58,11 +50,6 @@ public:
   /// Calls `ready` whenever `fd` has one of `events`, level-triggered. The reactor does not own `fd`.
   void watch(int fd, std::uint32_t events, ready_handler ready);
   void unwatch(int fd);
-
-  /// Calls member.end_round() once, at the end of this round; the reactor's own thread only. A member that
-  /// goes away leaves its rounds first.
-  void at_round_end(round_member& member) { round_members_.push_back(&member); }
-  void leave_rounds(round_member& member) noexcept;
 
   /// Queues `job` here; wakes the thread if another one calls.
   void exec_later(caf::resumable* job) override;
@@ -85,10 +72,10 @@ private:
   };
 
   void run();
-  bool is_idle() const noexcept { return jobs_.empty() && round_members_.empty(); }
+  void wait_for_events();
+  void serve(const epoll_event& event);
   void take_inbox();
   void run_jobs();
-  void end_round();
   void wake() noexcept;
 
   std::string name_;
@@ -96,10 +83,10 @@ private:
   unique_fd epoll_;
   unique_fd wake_;
   std::unordered_map<int, std::shared_ptr<ready_handler>> handlers_;
-  std::deque<caf::resumable*> jobs_;         // this thread's own queue
-  std::vector<round_member*> round_members_; // of this round
-  std::vector<round_member*> ending_;        // whose round is ending now; null: left meanwhile
-  std::atomic<inbox_node*> inbox_{nullptr};  // from other threads, newest first
+  std::vector<epoll_event> events_;         // of this round
+  std::vector<epoll_event> unfinished_;     // whose handlers had more to take when their calls were used up
+  std::deque<caf::resumable*> jobs_;        // this thread's own queue
+  std::atomic<inbox_node*> inbox_{nullptr}; // from other threads, newest first
   std::atomic<bool> stopping_{false};
   loop_counters counters_;
   std::thread thread_;

@@ -81,7 +81,10 @@ private:
   // -- the socket ------------------------------------------------------------
 
   void listen() {
-    home().watch(parts_.listener.get(), EPOLLIN, [this](std::uint32_t) { accept(); });
+    home().watch(parts_.listener.get(), EPOLLIN, [this](std::uint32_t) {
+      accept();
+      return false;
+    });
     is_listening_ = true;
   }
 
@@ -109,7 +112,10 @@ private:
       return;
     is_reading_ = wanted;
     if (wanted)
-      home().watch(vmm_->link.fd(), EPOLLIN, [this](std::uint32_t) { read(); });
+      home().watch(vmm_->link.fd(), EPOLLIN, [this](std::uint32_t) {
+        read();
+        return false;
+      });
     else
       home().unwatch(vmm_->link.fd());
   }
@@ -175,7 +181,7 @@ private:
   }
 
   /// Goes on where go_on() had to wait, if that VMM is still there.
-  std::function<void()> resume() {
+  std::function<void()> continuation() {
     return [this, waiting = std::weak_ptr<conversation>{vmm_}] {
       if (vmm_ && waiting.lock() == vmm_)
         go_on();
@@ -201,7 +207,7 @@ private:
     read_on(true);
   }
 
-  // -- actions: each may set `is_waiting` and then calls resume()'s function once
+  // -- actions: each may set `is_waiting` and then calls continuation()'s function once
   // ---------------------------------
 
   result<void> carry_out(const action::reply& answer, bool&) {
@@ -245,7 +251,7 @@ private:
   /// The VMM may rely on the change once it is answered: all ports have to know it before.
   result<void> use_memory(virtio::guest_memory::shared memory, bool& is_waiting) {
     vmm_->memory = memory;
-    is_waiting = tell_ports<memory_taken>(take_memory{std::move(memory)}, resume());
+    is_waiting = tell_ports<memory_taken>(take_memory{std::move(memory)}, continuation());
     return {};
   }
 
@@ -348,13 +354,13 @@ private:
     is_waiting = true;
     const auto port = found->second;
     vmm_->ports.erase(found);
-    const auto stop = [this, port, number = stopped.queue, go = resume(),
+    const auto stop = [this, port, number = stopped.queue, go = continuation(),
                        vmm = vmm_](const queue_stopped& at) {
       vmm->terms.queue_stopped(number, at.next_available);
       send_exit(port, caf::exit_reason::user_shutdown);
       go();
     };
-    const auto gone = [go = resume()](const caf::error&) { go(); };
+    const auto gone = [go = continuation()](const caf::error&) { go(); };
     request(port, drain_patience, stop_queue{}).then(stop, [this, port, stop, gone](const caf::error&) {
       log_line(log_level::warning, "the VMM stops a queue whose requests take long: they fail");
       request(port, caf::infinite, abandon_queue{}).then(stop, gone);

@@ -31,7 +31,7 @@ constexpr int answers_per_batch = 16;
 // Places of one preadv2.
 constexpr std::size_t parts_per_read = 256;
 
-class virtqueue_port : public pinned_actor, private round_member {
+class virtqueue_port : public pinned_actor {
 public:
   virtqueue_port(caf::actor_config& config, reactor& home, virtqueue_port_parts parts)
       : pinned_actor(config, home), parts_(std::move(parts)), queue_(parts_.queue),
@@ -57,12 +57,15 @@ public:
         [this](const take_call& changed) { parts_.call = changed.call; },
         [this](const stop_queue&) { return stop(); },
         [this](const abandon_queue&) { return abandon(); },
+        [this](const show_answers&) {
+          is_showing_ = false;
+          publish();
+        },
     };
   }
 
   void on_exit() override {
     close();
-    home().leave_rounds(*this);
     pending_.clear();
     askers_.clear();
     parts_.memory.reset(); // the guest's memory is let go of, whoever still holds this actor
@@ -82,41 +85,33 @@ private:
   // -- requests --------------------------------------------------------------
 
   void open() {
+    for (const auto head : std::exchange(parts_.again, {}))
+      take(head);
     try {
-      // Edge-triggered: nobody has to read the kicks, a new one is an edge in any case.
-      home().watch(parts_.kick->get(), EPOLLIN | EPOLLET, [this](std::uint32_t) {
-        queue_.suppress_kicks();
-        take_requests();
-        join_round();
-      });
+      // Edge-triggered: nobody has to read the kicks, a new one is an edge in any case, and the first edge
+      // comes at once if the guest has kicked before.
+      home().watch(parts_.kick->get(), EPOLLIN | EPOLLET, [this](std::uint32_t) { return serve_queue(); });
     } catch (const std::system_error& why) { // the VMM sent something that cannot be waited for
       is_open_ = false;
       return break_queue({errc::malformed, std::string{"its kick: "} + why.what()});
     }
-    for (const auto head : std::exchange(parts_.again, {}))
-      take(head);
-    join_round(); // requests may have been there before the first kick
+    signal(*parts_.kick); // there may be requests that nobody kicks for: a daemon before us was told of them
   }
 
-  void join_round() {
-    if (!std::exchange(is_in_round_, true))
-      home().at_round_end(*this);
-  }
-
-  void end_round() override {
-    is_in_round_ = false;
+  /// Shows the guest what is answered and takes what waits. True if there may be more: the actors that were
+  /// sent to run first. False: the guest kicks for the next request.
+  bool serve_queue() {
     publish();
     if (!is_open_)
-      return;
+      return false;
     queue_.suppress_kicks();
-    if (take_requests() || !queue_.want_kicks())
-      join_round();
+    const bool is_more = take_requests() || !queue_.want_kicks();
+    is_serving_ = is_more && is_open_;
+    return is_serving_;
   }
 
   /// Whether there were any.
   bool take_requests() {
-    if (!is_open_)
-      return false;
     const auto waiting = queue_.waiting();
     if (!waiting) {
       break_queue(waiting.error());
@@ -322,7 +317,8 @@ private:
     queue_.put(head, written);
     if (++unpublished_ >= answers_per_batch)
       publish();
-    join_round();
+    else if (!is_serving_ && !std::exchange(is_showing_, true))
+      send(this, show_answers{}); // comes behind the answers that wait already
   }
 
   void publish() {
@@ -346,6 +342,8 @@ private:
   void close() {
     if (std::exchange(is_open_, false))
       home().unwatch(parts_.kick->get());
+    is_serving_ = false; // serve_queue() does not come again
+    publish();
   }
 
   void break_queue(const failure& why) {
@@ -396,7 +394,8 @@ private:
   std::vector<caf::typed_response_promise<queue_stopped>> pending_;
   int unpublished_ = 0;
   bool is_open_ = true;
-  bool is_in_round_ = false;
+  bool is_serving_ = false; // serve_queue() comes again and shows what was answered
+  bool is_showing_ = false; // show_answers is on its way
 };
 
 } // namespace

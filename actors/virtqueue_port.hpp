@@ -60,6 +60,9 @@ struct take_call {
   shared_fd call;
 };
 
+/// The port's word to itself: let the guest see what was answered.
+struct show_answers {};
+
 /// Take no more requests. Answer: queue_stopped, once those under way are answered.
 struct stop_queue {};
 /// Answer what is under way with EIO, after stop_queue. Answer: queue_stopped, at once.

@@ -173,10 +173,26 @@ TEST_CASE("version and help end well, and the commit is the API's") {
   }
   const auto help = parse({"--help"});
   CHECK(help.line.exit_status == 0);
-  for (const auto* name :
-       {"--mountpoint", "--bootstrap", "--metadata", "--config", "--localfs-dir", "--apisock",
-        "--virtual-mountpoint", "--fuse-threads", "--thread-num", "--rlimit-nofile", "--prefetch-files",
-        "--log-level", "--log-file", "--log-rotation-size", "--id", "--supervisor", "--version", "fuse", "virtiofs", "--sock"})
+  for (const auto* name : {"--mountpoint",
+                           "--bootstrap",
+                           "--metadata",
+                           "--config",
+                           "--localfs-dir",
+                           "--apisock",
+                           "--virtual-mountpoint",
+                           "--fuse-threads",
+                           "--thread-num",
+                           "--rlimit-nofile",
+                           "--prefetch-files",
+                           "--log-level",
+                           "--log-file",
+                           "--log-rotation-size",
+                           "--id",
+                           "--supervisor",
+                           "--version",
+                           "fuse",
+                           "virtiofs",
+                           "--sock"})
     CHECK_MESSAGE(help.out.find(name) != std::string::npos, name);
   CHECK(parse({"fuse", "--help"}).line.exit_status == 0);
 }
