@@ -19,6 +19,8 @@ class actor_system;
 
 namespace nydus {
 
+class reactor;
+
 struct daemon_parts {
   unsigned reactor_count = 1; // at most one per CPU is used
 };
@@ -35,7 +37,12 @@ public:
   /// Answers the messages of mount_messages.hpp.
   const caf::actor& supervisor() const noexcept;
 
-  /// Who answers list_inflight: the ports of the FUSE session, or the virtio-fs session.
+  /// Answers list_actors.
+  const caf::actor& census() const noexcept;
+  /// They live as long as the process.
+  std::vector<const reactor*> reactors() const;
+
+  /// Who answers list_inflight and list_slowest: the ports of the FUSE session, or the virtio-fs session.
   const std::vector<caf::actor>& ports() const noexcept;
 
   /// Mounts an image and waits until it can be reached.

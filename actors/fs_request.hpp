@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "actors/trace_event.hpp"
 #include "protocol/bytes/owned_bytes.hpp"
 #include "protocol/fuse/request.hpp"
 #include "storage/blob_file.hpp"
@@ -24,6 +25,8 @@ struct fs_request {
   fuse::request asked;
   caf::actor port;
   std::uint32_t slot = 0; // the port's own number for it, echoed
+  trace_id trace{};
+  request_times times; // echoed, with what router and mount add
   /// Whether its kernel can be told that a name or listing has become stale. If not, it may cache nothing of
   /// what a mount or an unmount changes.
   bool can_recall = false;
@@ -65,6 +68,7 @@ private:
 struct fs_reply {
   std::uint32_t slot = 0;
   int error = 0; // errno, positive
+  request_times times;
   std::variant<std::monostate, inline_body, std::vector<std::byte>, extent, std::vector<extent>> body;
 
   /// The body's bytes, if it brings them itself.
@@ -84,6 +88,14 @@ struct fs_reply {
     return {};
   }
 };
+
+/// Bytes of the answer's body.
+inline std::uint64_t size_of(const fs_reply& reply) noexcept {
+  std::uint64_t size = reply.bytes().size();
+  for (const auto& one : reply.extents())
+    size += one.size;
+  return size;
+}
 
 /// A mount's share of a node id. Pseudo-directories are mount 0 (architecture.md section 5).
 constexpr unsigned inode_bits = 44;

@@ -56,15 +56,14 @@ using conversation_ptr = std::shared_ptr<conversation>;
 class vhost_user_session : public pinned_actor {
 public:
   vhost_user_session(caf::actor_config& config, reactor& home, vhost_user_session_parts parts)
-      : pinned_actor(config, home), parts_(std::move(parts)) {}
-
-  const char* name() const override { return "vhost_user_session"; }
+      : pinned_actor(config, home, "vhost_user_session"), parts_(std::move(parts)) {}
 
   caf::behavior make_behavior() override {
     listen();
     return {
         [this](const settle_terms& wanted) { settle(wanted); },
-        [this](const list_inflight&) { return inflight(); },
+        [this](const list_inflight& asked) { return gather<inflight_list>(asked); },
+        [this](const list_slowest& asked) { return gather<slow_request_list>(asked); },
         [this](const close_port&) {
           end();
           return port_closed{};
@@ -421,12 +420,14 @@ private:
     auto outcome = fuse::answer_init(wanted.request, false);
     if (!outcome) {
       log_line(log_level::warning, outcome.error().detail);
-      send(wanted.port, fs_reply{wanted.slot, to_errno(outcome.error().code), {}});
+      send(wanted.port, fs_reply{wanted.slot, to_errno(outcome.error().code), {}, {}});
       return;
     }
     fuse_out_header header{};
     std::memcpy(&header, outcome->reply.data(), sizeof header);
-    fs_reply reply{wanted.slot, -header.error,
+    fs_reply reply{wanted.slot,
+                   -header.error,
+                   {},
                    std::vector<std::byte>{outcome->reply.begin() + sizeof header, outcome->reply.end()}};
     const auto answer = [this, port = wanted.port, reply = std::move(reply)] { send(port, reply); };
     if (!vmm_ || !outcome->is_settled)
@@ -438,23 +439,23 @@ private:
       answer();
   }
 
-  caf::typed_response_promise<inflight_list> inflight() {
-    auto answer = make_response_promise<caf::typed_response_promise<inflight_list>>();
+  /// The answers of all ports to a question about their requests, as one.
+  template <class List, class Question>
+  caf::typed_response_promise<List> gather(const Question& asked) {
+    auto answer = make_response_promise<caf::typed_response_promise<List>>();
     if (!vmm_ || vmm_->ports.empty()) {
-      answer.deliver(inflight_list{});
+      answer.deliver(List{});
       return answer;
     }
-    auto all = std::make_shared<inflight_list>();
+    auto all = std::make_shared<List>();
     auto missing = std::make_shared<std::size_t>(vmm_->ports.size());
-    const auto add = [all, missing, answer](const inflight_list& some) {
+    const auto add = [all, missing, answer](const List& some) {
       all->requests.insert(all->requests.end(), some.requests.begin(), some.requests.end());
       if (--*missing == 0)
-        caf::typed_response_promise<inflight_list>{answer}.deliver(*all);
+        caf::typed_response_promise<List>{answer}.deliver(*all);
     };
     for (const auto& [number, port] : vmm_->ports)
-      request(port, caf::infinite, list_inflight{}).then(add, [add](const caf::error&) {
-        add(inflight_list{});
-      });
+      request(port, caf::infinite, asked).then(add, [add](const caf::error&) { add(List{}); });
     return answer;
   }
 

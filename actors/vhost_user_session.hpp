@@ -26,7 +26,7 @@ struct vhost_user_session_parts {
 };
 
 /// settle_terms (from a port)
-/// list_inflight -> inflight_list, of all queues
+/// list_inflight -> inflight_list, list_slowest -> slow_request_list: of all queues
 /// close_port -> port_closed: no VMM is heard any more, and the queues end
 /// A VMM that breaks the protocol is hung up on; the next one may come.
 caf::actor spawn_vhost_user_session(caf::actor_system& system, vhost_user_session_parts parts);

@@ -34,10 +34,8 @@ constexpr std::size_t parts_per_read = 256;
 class virtqueue_port : public pinned_actor {
 public:
   virtqueue_port(caf::actor_config& config, reactor& home, virtqueue_port_parts parts)
-      : pinned_actor(config, home), parts_(std::move(parts)), queue_(parts_.queue),
+      : pinned_actor(config, home, "virtqueue_port"), parts_(std::move(parts)), queue_(parts_.queue),
         request_(fuse::request_buffer_size) {}
-
-  const char* name() const override { return "virtqueue_port"; }
 
   caf::behavior make_behavior() override {
     open();
@@ -46,6 +44,7 @@ public:
         [this](const interrupt_request& wanted) { interrupt(wanted.unique); },
         [this](const know_siblings& known) { siblings_ = known.ports; },
         [this](const list_inflight&) { return slots_.inflight(); },
+        [this](const list_slowest&) { return slow_request_list{slots_.slowest()}; },
         [this](const take_terms& settled) {
           parts_.terms = settled.terms;
           return terms_taken{};
@@ -167,7 +166,7 @@ private:
     asked.size =
         std::min(asked.size, chain_.writable_size - static_cast<std::uint32_t>(sizeof(fuse_out_header)));
     if (asked.opcode == FUSE_INIT) {
-      const auto slot = take_slot(head, asked);
+      const auto slot = begin(head, asked).slot;
       send(parts_.session,
            settle_terms{{request_.begin(), request_.begin() + static_cast<std::ptrdiff_t>(length)},
                         caf::actor_cast<caf::actor>(this),
@@ -176,22 +175,20 @@ private:
     }
     if (const auto settled = answer_of_session(asked, parts_.terms))
       return answer(head, asked.unique, settled->error, settled->body.span());
-    const auto slot = take_slot(head, asked);
-    fs_request request{std::move(asked), caf::actor_cast<caf::actor>(this), slot, false};
-    parts_.router->enqueue(caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, std::move(request)),
+    parts_.router->enqueue(caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, begin(head, asked)),
                            &home());
   }
 
-  std::uint32_t take_slot(std::uint16_t head, const fuse::request& asked) {
-    const auto slot = slots_.take(asked);
-    if (slot >= askers_.size())
-      askers_.resize(slot + 1);
-    auto& one = askers_[slot];
+  fs_request begin(std::uint16_t head, fuse::request& asked) {
+    auto request = slots_.begin(std::move(asked), caf::actor_cast<caf::actor>(this));
+    if (request.slot >= askers_.size())
+      askers_.resize(request.slot + 1);
+    auto& one = askers_[request.slot];
     one.memory = parts_.memory;
     one.places.swap(chain_.writable); // both keep their memory for the next request
     one.size = chain_.writable_size;
     one.head = head;
-    return slot;
+    return request;
   }
 
   /// Answers EINTR for a request of this port, if it still waits.
@@ -223,13 +220,13 @@ private:
             write(one.places, *unique, fits ? reply.error : EIO, fits ? bytes : std::span<const std::byte>{});
       } else if (!write_extents(one, *unique, extents, written)) {
         // A page of the cache file is not in memory: a thread that may block brings it.
-        read_pages(system(), caf::actor_cast<caf::actor>(this), reply.slot, {extents.begin(), extents.end()});
+        read_pages(system(), caf::actor_cast<caf::actor>(this), reply);
         return;
       }
       complete(one.head, written);
       one.memory.reset();
     }
-    slots_.release(reply.slot);
+    slots_.end(reply);
     if (slots_.taken() == 0)
       deliver_stopped();
   }

@@ -73,7 +73,7 @@ struct queue_stopped {
 
 /// fs_reply (from router and mounts)
 /// interrupt_request, know_siblings (as fuse_port)
-/// list_inflight -> inflight_list
+/// list_inflight -> inflight_list; list_slowest -> slow_request_list
 /// take_terms -> terms_taken; take_memory -> memory_taken; take_call
 /// stop_queue, abandon_queue -> queue_stopped
 /// Ends on an exit message: what is under way is then dropped, and with it the guest's memory.
