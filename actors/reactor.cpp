@@ -2,6 +2,7 @@
 #include "actors/reactor.hpp"
 
 #include <caf/actor_system.hpp>
+#include <caf/logger.hpp>
 
 #include <pthread.h>
 #include <sched.h>
@@ -10,6 +11,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <system_error>
+
+#include "actors/request_times.hpp"
 
 namespace nydus {
 
@@ -114,6 +117,9 @@ void reactor::take_inbox() {
 }
 
 void reactor::run_jobs() {
+  // Whoever spawns an actor leaves CAF's logger to its thread, which then looks up and notes the actor of
+  // each turn in a map that all threads lock.
+  caf::logger::set_current_actor_system(nullptr);
   take_inbox();
   for (int turn = 0; turn < jobs_per_round && !jobs_.empty(); ++turn) {
     auto* job = jobs_.front();
@@ -139,7 +145,16 @@ void reactor::run_jobs() {
 void reactor::wait_for_events() {
   events_.resize(most_events);
   const bool may_sleep = jobs_.empty() && unfinished_.empty();
+  constexpr auto relaxed = std::memory_order_relaxed;
+  if (round_began_ != 0) {
+    const auto took = now_nanoseconds() - round_began_;
+    counters_.busy.store(counters_.busy.load(relaxed) + took, relaxed);
+    if (took > counters_.longest_round.load(relaxed))
+      counters_.longest_round.store(took, relaxed);
+  }
   const int count = epoll_wait(epoll_.get(), events_.data(), most_events, may_sleep ? -1 : 0);
+  round_began_ = is_tracing ? now_nanoseconds() : 0;
+  counters_.rounds.fetch_add(1, relaxed);
   events_.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
   for (const auto& one : unfinished_)
     if (std::none_of(events_.begin(), events_.end(),
@@ -179,7 +194,6 @@ void reactor::run() {
       continue;
     }
     wait_for_events();
-    counters_.rounds.fetch_add(1, std::memory_order_relaxed);
     for (const auto& event : events_)
       serve(event);
   }

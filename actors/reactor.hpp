@@ -36,9 +36,11 @@ public:
 
   /// What the loop has done, written by its thread alone.
   struct loop_counters {
-    std::atomic<std::uint64_t> rounds{0};      // returns of epoll_wait
-    std::atomic<std::uint64_t> resumptions{0}; // actors resumed
-    std::atomic<std::uint64_t> wake_ups{0};    // by other threads
+    std::atomic<std::uint64_t> rounds{0};        // returns of epoll_wait
+    std::atomic<std::uint64_t> resumptions{0};   // actors resumed
+    std::atomic<std::uint64_t> wake_ups{0};      // by other threads
+    std::atomic<std::uint64_t> busy{0};          // nanoseconds outside of epoll_wait
+    std::atomic<std::uint64_t> longest_round{0}; // nanoseconds from one epoll_wait to the next
   };
 
   /// `cpu`: the processor to stay on; none if negative. Throws std::system_error if the kernel gives no
@@ -89,6 +91,7 @@ private:
   std::atomic<inbox_node*> inbox_{nullptr}; // from other threads, newest first
   std::atomic<bool> stopping_{false};
   loop_counters counters_;
+  std::uint64_t round_began_ = 0; // nanoseconds
   std::thread thread_;
 };
 
