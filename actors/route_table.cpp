@@ -10,13 +10,22 @@ namespace nydus {
 
 namespace {
 
+/// Kernels that cannot be told of a change compare times to the nanosecond.
+void set_times(fuse_attr& attributes) noexcept {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  attributes.mtime = attributes.atime = attributes.ctime = static_cast<std::uint64_t>(now.tv_sec);
+  attributes.mtimensec = attributes.atimensec = attributes.ctimensec =
+      static_cast<std::uint32_t>(now.tv_nsec);
+}
+
 fuse_attr directory_attributes(std::uint64_t node_id) {
   fuse_attr attributes{};
   attributes.ino = node_id;
   attributes.mode = S_IFDIR | 0777;
   attributes.nlink = 2;
   attributes.blksize = 4096;
-  attributes.mtime = attributes.atime = attributes.ctime = static_cast<std::uint64_t>(std::time(nullptr));
+  set_times(attributes);
   return attributes;
 }
 
@@ -69,6 +78,16 @@ const pseudo_directory* route_table::find_directory(std::uint64_t node_id) const
   return found == directories_.end() ? nullptr : &found->second;
 }
 
+void route_table::mark_changed(pseudo_directory& directory, table_change& change) {
+  change.changed.push_back(directory.attributes.ino);
+  set_times(directory.attributes);
+  if (directory.attributes.ino == FUSE_ROOT_ID)
+    return;
+  for (auto& [name, entry] : directories_.at(directory.parent).entries)
+    if (entry.attributes.ino == directory.attributes.ino)
+      entry.attributes = directory.attributes;
+}
+
 pseudo_directory& route_table::directory_at(const std::vector<std::string>& parts, table_change& change) {
   std::uint64_t here = FUSE_ROOT_ID;
   for (const auto& part : parts) {
@@ -80,8 +99,8 @@ pseudo_directory& route_table::directory_at(const std::vector<std::string>& part
     const auto added = ++last_directory_;
     directories_[added].attributes = directory_attributes(added);
     directories_[added].parent = here;
-    directories_[here].entries[part] = {directory_attributes(added), false};
-    change.changed.push_back(here);
+    directories_[here].entries[part] = {directories_[added].attributes, false};
+    mark_changed(directories_[here], change);
     here = added;
   }
   return directories_[here];
@@ -107,11 +126,11 @@ result<table_change> route_table::add(const std::string& path, const route& adde
     if (directory.entries.count(name) != 0)
       return failure{errc::already_exists, "'" + path + "' is a directory that holds mounts"};
     directory.entries[name] = {added.root, true};
-    change.changed.push_back(directory.attributes.ino);
+    mark_changed(directory, change);
   } else {
     if (!directories_[FUSE_ROOT_ID].entries.empty())
       return failure{errc::already_exists, "'/' is a directory that holds mounts"};
-    change.changed.push_back(FUSE_ROOT_ID);
+    mark_changed(directories_.at(FUSE_ROOT_ID), change);
   }
   mounts_[path] = added;
   paths_[added.number] = path;
@@ -126,7 +145,7 @@ table_change route_table::replace(const std::string& path, const route& replacem
   paths_[replacement.number] = path;
   auto parts = split_path(path);
   if (parts.empty()) {
-    change.changed.push_back(FUSE_ROOT_ID);
+    mark_changed(directories_.at(FUSE_ROOT_ID), change);
     return change;
   }
   const auto name = parts.back();
@@ -134,7 +153,7 @@ table_change route_table::replace(const std::string& path, const route& replacem
   auto& directory = directory_at(parts, change);
   directory.entries[name] = {replacement.root, true};
   change.gone.push_back({directory.attributes.ino, name});
-  change.changed.push_back(directory.attributes.ino);
+  mark_changed(directory, change);
   return change;
 }
 
@@ -144,7 +163,7 @@ table_change route_table::remove(const std::string& path) {
   mounts_.erase(path);
   auto parts = split_path(path);
   if (parts.empty())
-    change.changed.push_back(FUSE_ROOT_ID);
+    mark_changed(directories_.at(FUSE_ROOT_ID), change);
   while (!parts.empty()) { // the mount, then directories that are empty now
     const auto name = parts.back();
     parts.pop_back();
@@ -154,7 +173,7 @@ table_change route_table::remove(const std::string& path) {
       directories_.erase(entry->second.attributes.ino);
     directory.entries.erase(entry);
     change.gone.push_back({directory.attributes.ino, name});
-    change.changed.push_back(directory.attributes.ino);
+    mark_changed(directory, change);
     if (!directory.entries.empty())
       break;
   }

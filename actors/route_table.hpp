@@ -66,6 +66,8 @@ public:
 
 private:
   pseudo_directory& directory_at(const std::vector<std::string>& parts, table_change& change);
+  /// Enters that the directory's listing differs: in the change, and in its times.
+  void mark_changed(pseudo_directory& directory, table_change& change);
 
   std::map<std::string, route> mounts_; // by path
   std::unordered_map<std::uint32_t, std::string> paths_;
