@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Builds and tests everything, as CI does. `./check.sh` runs all parts in order, `./check.sh unit fuzz` those named.
-# Parts: format layering build unit sanitize fuzz end_to_end. The last line counts.
+# Parts: format layering build unit sanitize fuzz end_to_end guest. The last line counts.
 #   FUZZ_SECONDS=5        seconds per fuzzer
 #   NYDUS_TEST_CYCLES=100 mount and unmount cycles; NYDUS_TEST_KILLS=5 kills while the cache fills
 set -u
 cd "$(dirname "$0")" || exit 1
 export NYDUS_FIXTURES=${NYDUS_FIXTURES:-$PWD/../shared/fixtures} LC_ALL=C.UTF-8
-all_parts=(format layering build unit sanitize fuzz end_to_end)
+all_parts=(format layering build unit sanitize fuzz end_to_end guest)
 parts=("$@")
 [ ${#parts[@]} -gt 0 ] || parts=("${all_parts[@]}")
 passed=0 failed=0 skipped=0
@@ -15,7 +15,7 @@ trap 'rm -rf "$work"' EXIT
 
 packages=(g++ meson ninja-build pkg-config ccache libcaf-dev libsimdjson-dev liblz4-dev libzstd-dev zlib1g-dev libssl-dev
   doctest-dev libmicrohttpd-dev libcli11-dev libspdlog-dev libfmt-dev libtomlplusplus-dev nlohmann-json3-dev
-  librust-blake3-dev clang-14 clang-format-14 libclang-rt-14-dev python3 git)
+  librust-blake3-dev clang-14 clang-format-14 libclang-rt-14-dev python3 git qemu-system-x86 busybox-static cpio)
 
 say() { printf '\n== %s\n' "$*"; }
 pass() { passed=$((passed + ${1:-1})); }
@@ -77,14 +77,30 @@ fuzz() {
       >"$work/fuzz" 2>&1; then pass; tail -1 "$work/fuzz" | sed "s/^/$name: /"; else tail -30 "$work/fuzz"; fail "$name"; fi
   done
 }
-end_to_end() {
-  [ -x build/api/nydusd ] || { fail "end_to_end: build first (./check.sh build end_to_end)"; return; }
-  timeout 1200 python3 -W ignore test/end_to_end/fuse_test.py 2>&1 | tee "$work/e2e"
+# python_suite PROGRAM NAME: a test program whose last line is "NAME: P passed, F failed, S skipped", counted
+python_suite() {
+  [ -x build/api/nydusd ] || { fail "$2: build first (./check.sh build $2)"; return; }
+  timeout 1200 python3 -W ignore "$1" 2>&1 | tee "$work/suite"
   local counts
-  counts=$(grep '^end_to_end: ' "$work/e2e" | tail -1)
-  [ -n "$counts" ] || { fail "end_to_end did not end"; return; }
+  counts=$(grep "^$2: " "$work/suite" | tail -1)
+  [ -n "$counts" ] || { fail "$2 did not end"; return; }
   read -r _ p _ f _ s _ <<<"$counts"
   passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+end_to_end() { python_suite test/end_to_end/fuse_test.py end_to_end; }
+# The guest's kernel and modules out of Debian's package, which is not installed: that would change how this machine boots.
+guest_kernel() {
+  local package
+  apt-get update -qq
+  package=$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends: linux-image/ {print $2; exit}')
+  mkdir -p build/guest "$work/kernel"
+  (cd "$work/kernel" && apt-get download -qq "$package" 2>"$work/apt") || { cat "$work/apt"; return 1; }
+  dpkg-deb --fsys-tarfile "$work/kernel/"*.deb | tar -x -C build/guest --wildcards --transform 's,.*/,,;s,vmlinuz-.*,vmlinuz,' \
+    './boot/vmlinuz-*' '*/virtio.ko' '*/virtio_ring.ko' '*/virtio_pci*.ko' '*/virtio_console.ko' '*/fuse.ko' '*/virtiofs.ko' '*/overlay.ko'
+}
+guest() {
+  [ -f build/guest/virtiofs.ko ] || guest_kernel || echo "no kernel for the guest"
+  python_suite test/end_to_end/guest_test.py guest
 }
 
 install_missing

@@ -394,7 +394,4 @@ if __name__ == "__main__":
         print("SKIPPED: the end-to-end tests need root and /dev/fuse", flush=True)
         print("end_to_end: 0 passed, 0 failed, 1 skipped")
         sys.exit(0)
-    outcome = unittest.main(exit=False, verbosity=2).result
-    bad = len(outcome.failures) + len(outcome.errors)
-    print(f"end_to_end: {outcome.testsRun - bad - len(outcome.skipped)} passed, {bad} failed, {len(outcome.skipped)} skipped")
-    sys.exit(bool(bad))
+    sys.exit(harness.run_tests("end_to_end"))

@@ -10,7 +10,6 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -20,7 +19,6 @@
 #include <string>
 #include <string_view>
 #include <system_error>
-#include <vector>
 
 namespace {
 
@@ -50,7 +48,7 @@ std::string sha256_of_file(const std::string& path) {
   std::FILE* file = std::fopen(path.c_str(), "rb");
   if (file == nullptr)
     give_up("open", path);
-  std::vector<char> bytes(1 << 20);
+  static std::array<char, 1 << 20> bytes; // kept: under emulation a fresh MiB costs more than the file
   SHA256_CTX state;
   SHA256_Init(&state);
   while (std::size_t got = std::fread(bytes.data(), 1, bytes.size(), file))
@@ -71,8 +69,10 @@ std::string sha256_of_file(const std::string& path) {
 
 /// `, "xattr": {...}`, or nothing for a path without extended attributes.
 std::string attributes_of(const std::string& path) {
-  std::vector<char> names(1 << 16), value(1 << 16);
+  static std::array<char, 1 << 16> names, value;
   auto length = llistxattr(path.c_str(), names.data(), names.size());
+  if (length < 0 && errno == ENOTSUP)
+    return {};
   if (length < 0)
     give_up("listxattr", path);
   std::string text;
@@ -99,7 +99,7 @@ void describe(const std::string& path, const std::string& name) {
     std::printf(", \"size\": %lld, \"sha256\": \"%s\"", static_cast<long long>(status.st_size),
                 sha256_of_file(path).c_str());
   if (S_ISLNK(status.st_mode)) {
-    std::vector<char> target(1 << 16);
+    static std::array<char, 1 << 16> target;
     auto length = readlink(path.c_str(), target.data(), target.size());
     if (length < 0)
       give_up("readlink", path);

@@ -12,6 +12,7 @@ import stat
 import subprocess
 import tempfile
 import time
+import unittest
 import urllib.parse
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
@@ -41,9 +42,12 @@ class Daemon:
         os.makedirs(self.mountpoint, exist_ok=True)
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [NYDUSD, "--mountpoint", self.mountpoint, "--apisock", self.socket, "--rlimit-nofile", "0", *options],
-                stdout=log, stderr=log)
+                [NYDUSD, *self.arguments(options), "--apisock", self.socket, "--rlimit-nofile", "0"], stdout=log, stderr=log)
         self.wait_until_running()
+
+    def arguments(self, options):
+        """The command line's words that say what to serve and where."""
+        return ["--mountpoint", self.mountpoint, *options]
 
     def wait_until_running(self):
         for _ in range(200):
@@ -149,3 +153,20 @@ def differences(found, wanted, limit=5):
             if len(said) == limit:
                 break
     return said
+
+
+class CountingResult(unittest.TextTestResult):
+    passed = 0
+
+    def addSuccess(self, test):
+        super().addSuccess(test)
+        self.passed += 1
+
+
+def run_tests(name):
+    """Runs the main module's tests; prints the line that check.sh counts from. 0 if none failed, else 1."""
+    runner = unittest.TextTestRunner(verbosity=2, descriptions=False, resultclass=CountingResult)
+    outcome = unittest.main(exit=False, testRunner=runner).result
+    failed = len(outcome.failures) + len(outcome.errors)
+    print(f"{name}: {outcome.passed} passed, {failed} failed, {len(outcome.skipped)} skipped")
+    return int(failed > 0)
