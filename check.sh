@@ -77,17 +77,17 @@ fuzz() {
       >"$work/fuzz" 2>&1; then pass; tail -1 "$work/fuzz" | sed "s/^/$name: /"; else tail -30 "$work/fuzz"; fail "$name"; fi
   done
 }
-# python_suite PROGRAM NAME: a test program whose last line is "NAME: P passed, F failed, S skipped", counted
-python_suite() {
-  [ -x build/api/nydusd ] || { fail "$2: build first (./check.sh build $2)"; return; }
-  timeout 1200 python3 -W ignore "$1" 2>&1 | tee "$work/suite"
-  local counts
-  counts=$(grep "^$2: " "$work/suite" | tail -1)
-  [ -n "$counts" ] || { fail "$2 did not end"; return; }
+# python_suites PART TEST...: run_all.py's tests of those names, or its own choice, counted
+python_suites() {
+  local part=$1 counts; shift
+  [ -x build/api/nydusd ] || { fail "$part: build first (./check.sh build $part)"; return; }
+  timeout 1800 python3 -W ignore test/end_to_end/run_all.py "$@" 2>&1 | tee "$work/suites"
+  counts=$(grep '^end_to_end: ' "$work/suites" | tail -1)
+  [ -n "$counts" ] || { fail "$part did not end"; return; }
   read -r _ p _ f _ s _ <<<"$counts"
   passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 }
-end_to_end() { python_suite test/end_to_end/fuse_test.py end_to_end; }
+end_to_end() { python_suites end_to_end; }
 # The guest's kernel and modules out of Debian's package, which is not installed: that would change how this machine boots.
 guest_kernel() {
   local package
@@ -100,7 +100,7 @@ guest_kernel() {
 }
 guest() {
   [ -f build/guest/virtiofs.ko ] || guest_kernel || echo "no kernel for the guest"
-  python_suite test/end_to_end/guest_test.py guest
+  python_suites guest guest_test
 }
 
 install_missing

@@ -6,7 +6,6 @@
 
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 
 #include "actors/fs_request.hpp"
@@ -14,6 +13,8 @@
 #include "actors/message_types.hpp"
 #include "actors/page_reader.hpp"
 #include "actors/pinned.hpp"
+#include "actors/request_slots.hpp"
+#include "actors/session_answers.hpp"
 
 namespace nydus {
 
@@ -22,12 +23,6 @@ namespace {
 // Requests taken in one go before their answers get a turn.
 constexpr int requests_per_turn = 16;
 constexpr std::size_t most_extents = 64; // of one answer; more are gathered by page_reader
-
-std::uint64_t now_seconds() noexcept {
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
-          .count());
-}
 
 class fuse_port : public pinned_actor {
 public:
@@ -43,7 +38,7 @@ public:
         [this](const fs_reply& reply) { finish(reply); },
         [this](const interrupt_request& wanted) { interrupt(wanted.unique); },
         [this](const know_siblings& known) { siblings_ = known.ports; },
-        [this](const list_inflight&) { return inflight(); },
+        [this](const list_inflight&) { return slots_.inflight(); },
         [this](const close_port&) {
           close();
           return port_closed{};
@@ -54,16 +49,6 @@ public:
   void on_exit() override { close(); }
 
 private:
-  /// A request that is under way.
-  struct slot {
-    std::uint64_t unique = 0;
-    std::uint64_t nodeid = 0;
-    std::uint64_t since = 0; // seconds since 1970
-    std::uint32_t opcode = 0;
-    bool is_used = false;
-    bool is_answered = false; // interrupted: its late answer is dropped
-  };
-
   // -- requests --------------------------------------------------------------
 
   void take_requests() {
@@ -98,92 +83,38 @@ private:
           send(sibling, interrupt_request{asked.interrupted});
       return;
     }
-    if (fuse::has_no_reply(asked.opcode) || answer_here(asked))
+    if (fuse::has_no_reply(asked.opcode))
       return;
-    const auto number = take_slot(asked);
+    if (const auto answer = answer_of_session(asked, parts_.terms))
+      return write_reply(asked.unique, answer->error, answer->body.span());
+    const auto number = slots_.take(asked);
     fs_request request{std::move(asked), caf::actor_cast<caf::actor>(this), number};
     parts_.router->enqueue(caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, std::move(request)),
                            &home());
   }
 
-  /// Answers what concerns the session and no inode. Refused calls are ones that the kernel then stops
-  /// making.
-  bool answer_here(const fuse::request& asked) {
-    if (fuse::is_modifying(asked.opcode))
-      return write_reply(asked.unique, EROFS, {});
-    switch (asked.opcode) {
-    case FUSE_LOOKUP:
-    case FUSE_GETATTR:
-    case FUSE_READLINK:
-    case FUSE_READ:
-    case FUSE_STATFS:
-    case FUSE_GETXATTR:
-    case FUSE_LISTXATTR:
-    case FUSE_READDIR:
-    case FUSE_READDIRPLUS:
-      return false;
-    case FUSE_OPEN:
-      return answer_open(asked, FUSE_NO_OPEN_SUPPORT, FOPEN_KEEP_CACHE);
-    case FUSE_OPENDIR:
-      return answer_open(asked, FUSE_NO_OPENDIR_SUPPORT, FOPEN_KEEP_CACHE | FOPEN_CACHE_DIR);
-    case FUSE_RELEASE:
-    case FUSE_RELEASEDIR:
-    case FUSE_DESTROY:
-      return write_reply(asked.unique, 0, {});
-    case FUSE_IOCTL:
-      return write_reply(asked.unique, ENOTTY, {});
-    default:
-      return write_reply(asked.unique, ENOSYS, {});
-    }
-  }
-
-  bool answer_open(const fuse::request& asked, std::uint64_t silent_flag, std::uint32_t open_flags) {
-    if ((parts_.terms.flags & silent_flag) != 0)
-      return write_reply(asked.unique, ENOSYS, {});
-    fuse_open_out out{};
-    out.open_flags = open_flags;
-    return write_reply(asked.unique, 0, std::as_bytes(std::span{&out, 1}));
-  }
-
-  std::uint32_t take_slot(const fuse::request& asked) {
-    std::uint32_t number;
-    if (free_.empty()) {
-      number = static_cast<std::uint32_t>(slots_.size());
-      slots_.emplace_back();
-    } else {
-      number = free_.back();
-      free_.pop_back();
-    }
-    slots_[number] = {asked.unique, asked.nodeid, now_seconds(), asked.opcode, true, false};
-    return number;
-  }
-
   /// Answers EINTR for a request of this port, if it still waits.
   bool interrupt(std::uint64_t unique) {
-    for (auto& one : slots_)
-      if (one.is_used && !one.is_answered && one.unique == unique) {
-        one.is_answered = true;
-        return write_reply(unique, EINTR, {});
-      }
-    return false;
+    if (!slots_.interrupt(unique))
+      return false;
+    write_reply(unique, EINTR, {});
+    return true;
   }
 
   // -- answers ---------------------------------------------------------------
 
   void finish(const fs_reply& reply) {
-    auto& waiting = slots_[reply.slot];
-    if (!waiting.is_answered) {
+    if (const auto unique = slots_.unique_of(reply.slot)) {
       const auto* extents = std::get_if<std::vector<extent>>(&reply.body);
       if (reply.error != 0 || extents == nullptr)
-        write_small(waiting.unique, reply);
-      else if (!write_extents(waiting.unique, *extents)) {
+        write_small(*unique, reply);
+      else if (!write_extents(*unique, *extents)) {
         // A page of the cache file is not in memory: a thread that may block brings it.
         read_pages(system(), caf::actor_cast<caf::actor>(this), reply.slot, *extents);
         return;
       }
     }
-    waiting.is_used = false;
-    free_.push_back(reply.slot);
+    slots_.release(reply.slot);
   }
 
   void write_small(std::uint64_t unique, const fs_reply& reply) {
@@ -231,8 +162,7 @@ private:
     return true;
   }
 
-  /// True always: the request is dealt with.
-  bool write_reply(std::uint64_t unique, int error, std::span<const std::byte> body) {
+  void write_reply(std::uint64_t unique, int error, std::span<const std::byte> body) {
     fuse_out_header header{};
     header.len = static_cast<std::uint32_t>(sizeof header + body.size());
     header.error = -error;
@@ -240,7 +170,6 @@ private:
     std::array<iovec, 2> parts{
         {{&header, sizeof header}, {const_cast<std::byte*>(body.data()), body.size()}}};
     write_parts(parts.data(), body.empty() ? 1 : 2);
-    return true;
   }
 
   void write_parts(const iovec* parts, int count) {
@@ -254,14 +183,6 @@ private:
   }
 
   // -- life ------------------------------------------------------------------
-
-  inflight_list inflight() const {
-    inflight_list list;
-    for (const auto& one : slots_)
-      if (one.is_used && !one.is_answered)
-        list.requests.push_back({one.nodeid, one.opcode, one.unique, one.since});
-    return list;
-  }
 
   void close() {
     if (is_open_)
@@ -278,8 +199,7 @@ private:
   fuse_port_parts parts_;
   std::vector<std::byte> request_; // bytes of the request being taken
   std::vector<std::byte> reply_;   // bytes of the answer being written
-  std::vector<slot> slots_;
-  std::vector<std::uint32_t> free_;
+  request_slots slots_;
   std::vector<caf::actor> siblings_;
   bool is_open_ = true;
 };

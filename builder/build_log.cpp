@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <ctime>
 
+#include "builder/readable_text.hpp"
+
 namespace nydus::builder {
 
 namespace {
@@ -26,7 +28,8 @@ void write_line(log_level level, const char* word, const std::string& text) {
   std::strftime(seconds.data(), seconds.size(), "%Y-%m-%d %H:%M:%S", &parts);
   auto fraction = std::to_string(1'000'000 + now.tv_nsec / 1000);
   fraction[0] = '.';
-  const auto line = std::string{"["} + seconds.data() + fraction + " +00:00] " + word + " " + text + "\n";
+  const auto line =
+      std::string{"["} + seconds.data() + fraction + " +00:00] " + word + " " + readable(text) + "\n";
   if (::write(descriptor, line.data(), line.size()) < 0)
     return; // nobody is left to tell
 }

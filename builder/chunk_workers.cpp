@@ -2,11 +2,13 @@
 #include "builder/chunk_workers.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 
+#include "builder/build_log.hpp"
 #include "builder/path_open.hpp"
 #include "metadata/crc32c.hpp"
 
@@ -143,10 +145,23 @@ result<void> chunk_workers::read(chunk_batch& batch) const {
     const auto bytes = batch.plain.span().subspan(piece.plain_offset, piece.size);
     if (auto done = read_piece(piece, file.get(), bytes); !done)
       return done;
+    if (piece.position * std::uint64_t{settings_.chunk_size} + piece.size == piece.file->size)
+      warn_if_changed(*piece.file, file.get());
     piece.digest = digest_of(settings_.digests, bytes);
     piece.crc32c = crc32c(bytes);
   }
   return {};
+}
+
+/// As the public builder, what is read is taken; but the user should know.
+void chunk_workers::warn_if_changed(const tree_node& node, int file) const {
+  struct stat now {};
+  if (::fstat(file, &now) == 0 && static_cast<std::uint64_t>(now.st_size) == node.size &&
+      static_cast<std::uint64_t>(now.st_mtim.tv_sec) == node.modified_seconds &&
+      static_cast<std::uint32_t>(now.st_mtim.tv_nsec) == node.modified_nanoseconds)
+    return;
+  log_warning(settings_.source + path_of(node) +
+              " changed while the image was built, which may hold a mix of its old and new bytes");
 }
 
 result<void> chunk_workers::read_piece(const chunk_piece& piece, int file, std::span<std::byte> bytes) const {
@@ -157,8 +172,9 @@ result<void> chunk_workers::read_piece(const chunk_piece& piece, int file, std::
       return system_failure("read " + settings_.source + path_of(*piece.file), errno);
     if (count == 0)
       return failure{errc::unavailable, settings_.source + path_of(*piece.file) +
-                                            " became shorter while it was read: " + std::to_string(offset) +
-                                            " of " + std::to_string(piece.file->size) + " bytes"};
+                                            " became shorter while it was read, " + std::to_string(offset) +
+                                            " of " + std::to_string(piece.file->size) +
+                                            " bytes; build again when nobody writes to it"};
     bytes = bytes.subspan(static_cast<std::size_t>(count));
     offset += count;
   }

@@ -81,6 +81,7 @@ private:
   chunk_batch& slot(std::uint64_t sequence) noexcept { return ring_[sequence % ring_.size()]; }
   result<void> read(chunk_batch& batch) const;
   result<void> read_piece(const chunk_piece& piece, int file, std::span<std::byte> bytes) const;
+  void warn_if_changed(const tree_node& node, int file) const;
 
   const build_settings& settings_;
   int source_;

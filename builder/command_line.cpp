@@ -12,6 +12,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "builder/readable_text.hpp"
 #include "builder/version.hpp"
 
 namespace nydus::builder {
@@ -82,8 +83,13 @@ std::string check_dictionary(const std::string& text) {
              : "\"" + text + "\": a dictionary is given as [bootstrap=]FILE";
 }
 
-std::string check_features(const std::string& text) {
-  return "\"" + text + "\" has no place in RAFS v5"; // blob-toc is all there is
+/// Options of the public builder that have no meaning here say so instead of being unknown.
+void add_refused(CLI::App& app, const std::string& name, bool is_flag, const std::string& why) {
+  const auto refuse = [name, why] { throw CLI::ValidationError(name, why); };
+  auto* option = is_flag
+                     ? app.add_flag_callback(name, refuse)
+                     : app.add_option_function<std::string>(name, [refuse](const std::string&) { refuse(); });
+  option->group(""); // not in the help
 }
 
 template <class Value>
@@ -126,10 +132,16 @@ struct raw_options {
   std::string chunk_size = "0x100000";
   std::string blob_offset = "0";
   std::string format = "5";
-  std::string features;
   std::string dictionary;
-  bool is_check_disabled = false;
+  std::string unused;
+  bool is_unused = false;
 };
+
+void refuse_batches(const std::string& size) {
+  std::uint64_t number = 0;
+  if (!parse_number(size, number) || number != 0)
+    throw CLI::ValidationError("--batch-size", "RAFS v5 has no batches of chunks; only 0 can be asked for");
+}
 
 void add_create(CLI::App& app, build_settings& settings, raw_options& raw) {
   app.add_option("SOURCE", settings.source, "Directory to make the image of")->required()->type_name("DIR");
@@ -172,11 +184,18 @@ void add_create(CLI::App& app, build_settings& settings, raw_options& raw) {
   add_checked(app, "--blob-offset", raw.blob_offset, check_number, "BYTES",
               "Add this to all offsets, where the data will lie inside another file")
       ->capture_default_str();
-  add_checked(app, "--features", raw.features, check_features, "WORD", "Optional features of the format")
-      ->group("");
   app.add_option("-J,--output-json", settings.output_json, "Where to write a report as JSON")
       ->type_name("FILE");
-  app.add_flag("--disable-check", raw.is_check_disabled, "Accepted for compatibility")->group("");
+  app.add_flag("--disable-check", raw.is_unused)->group(""); // what it turns off is never done
+  app.add_option("-C,--config", raw.unused)->group("");      // no backend is needed
+  app.add_option_function<std::string>("--batch-size", refuse_batches)->group("");
+  add_refused(app, "--features", false, "blob-toc has no place in RAFS v5, and there is no other");
+  add_refused(app, "--encrypt,-E", true, "RAFS v5 has no encrypted chunks");
+  add_refused(app, "--external-blob", false, "this build has no external blobs");
+  add_refused(app, "--attributes", false, "this build has no external blobs");
+  add_refused(app, "--blob-cache-dir", false, "this build writes no cache files; nydusd does");
+  add_refused(app, "--blob-data-size", false,
+              "it belongs to stargz indexes, which this build does not convert");
   bootstrap->type_name("FILE");
   blob->type_name("FILE");
   directory->type_name("DIR");
@@ -220,16 +239,20 @@ command_line parse_command_line(int argc, const char* const* argv) {
   auto* create = app.add_subcommand("create", "Makes an image of a directory")->fallthrough();
   add_create(*create, settings, raw);
   auto* check = app.add_subcommand("check", "Reads all metadata of an image and verifies it")->fallthrough();
-  auto* positional = check->add_option("BOOTSTRAP", checked.bootstrap, "Metadata, or a blob that holds it");
-  auto* named = check->add_option("-B,--bootstrap", checked.bootstrap, "The same");
-  positional->type_name("FILE")->excludes(named);
-  named->type_name("FILE");
+  std::string named;
+  check->add_option("BOOTSTRAP", checked.bootstrap, "Metadata, or a blob that holds it")->type_name("FILE");
+  check->add_option("-B,--bootstrap", named, "The same")->type_name("FILE");
+  check->add_option("-D,--blob-dir", checked.blob_directory, "Directory whose blobs are to be long enough")
+      ->type_name("DIR");
+  check->add_option("-C,--config", raw.unused)->group("");
   check->add_flag("-v,--verbose", checked.is_verbose, "Show every inode and chunk");
   check->add_option("-J,--output-json", checked.output_json, "Where to write a report as JSON")
       ->type_name("FILE");
 
-  const auto refuse = [&](const CLI::App& where, const std::string& why) {
-    std::cerr << "error: " << why << "\nRun with --help for the options of " << where.get_name() << ".\n";
+  const auto refuse = [&](const std::string& why) {
+    const std::string command = *create ? " create" : *check ? " check" : "";
+    std::cerr << "error: " << readable(why) << "\n'nydus-image" << command
+              << " --help' shows what there is.\n";
     line.request = exit_request{exit_usage};
   };
   try {
@@ -238,17 +261,18 @@ command_line parse_command_line(int argc, const char* const* argv) {
     if (stopped.get_exit_code() == 0)
       line.request = exit_request{app.exit(stopped)};
     else
-      refuse(app, stopped.what());
+      refuse(stopped.what());
     return line;
   }
   if (*create) {
     if (const auto missing = complete(settings, raw); !missing.empty())
-      refuse(*create, missing);
+      refuse(missing);
     else
       line.request = settings;
-  } else if (checked.bootstrap.empty()) {
-    refuse(*check, "which image? nydus-image check BOOTSTRAP");
+  } else if (checked.bootstrap.empty() == named.empty()) {
+    refuse(named.empty() ? "which image? nydus-image check BOOTSTRAP" : "the image is named twice");
   } else {
+    checked.bootstrap += named;
     line.request = checked;
   }
   return line;

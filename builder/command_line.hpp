@@ -12,7 +12,8 @@ namespace nydus::builder {
 
 struct check_request {
   std::string bootstrap;
-  std::string output_json; // empty: none
+  std::string blob_directory; // empty: blobs are not looked at
+  std::string output_json;    // empty: none
   bool is_verbose = false;
 };
 
@@ -27,8 +28,9 @@ struct command_line {
   std::variant<exit_request, build_settings, check_request> request;
 };
 
-constexpr int exit_failure = 1; // something could not be done
-constexpr int exit_usage = 2;   // something was asked wrongly
+constexpr int exit_failure = 1;  // something could not be done
+constexpr int exit_usage = 2;    // something was asked wrongly
+constexpr int exit_signal = 128; // plus the number of the signal that ended the work
 
 /// Prints help and mistakes itself.
 command_line parse_command_line(int argc, const char* const* argv);

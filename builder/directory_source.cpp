@@ -69,7 +69,7 @@ result<scanned_directory> scanner::run() {
   root.name = "/";
   struct stat status {};
   if (::fstat(source_.get(), &status) != 0)
-    return system_failure("stat " + settings_.source, errno);
+    return source_failure("stat " + settings_.source, errno);
   source_device_ = status.st_dev;
   keep_attributes(root, status);
   root.modified_seconds = 0; // so that a copy of the tree gives the same image
@@ -98,13 +98,13 @@ result<void> scanner::scan_children(tree_node& directory) {
     return std::move(opened).error();
   const directory_stream stream{::fdopendir(opened->get())};
   if (!stream)
-    return system_failure("read " + shown(directory), errno);
+    return source_failure("read " + shown(directory), errno);
   const int descriptor = opened->release();
   for (;;) {
     errno = 0;
     const auto* entry = ::readdir(stream.get());
     if (entry == nullptr && errno != 0)
-      return system_failure("read " + shown(directory), errno);
+      return source_failure("read " + shown(directory), errno);
     if (entry == nullptr)
       break;
     const std::string_view name = entry->d_name;
@@ -142,7 +142,7 @@ result<void> scanner::scan_children(tree_node& directory) {
 result<void> scanner::read_entry(tree_node& node, int directory) {
   struct stat status {};
   if (::fstatat(directory, node.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
-    return system_failure("stat " + shown(node), errno);
+    return source_failure("stat " + shown(node), errno);
   keep_attributes(node, status);
   if (node.is_symlink())
     if (auto read = read_target(node, directory); !read)
@@ -171,7 +171,7 @@ result<void> scanner::read_target(tree_node& node, int directory) const {
   std::array<char, PATH_MAX> target;
   const auto size = ::readlinkat(directory, node.name.c_str(), target.data(), target.size());
   if (size < 0)
-    return system_failure("read the link " + shown(node), errno);
+    return source_failure("read the link " + shown(node), errno);
   node.target.assign(target.data(), static_cast<std::size_t>(size));
   if (node.target.empty())
     return failure{errc::not_supported, shown(node) + ": its target is empty"};
@@ -186,7 +186,7 @@ result<void> scanner::read_xattrs(tree_node& node, int directory, const std::str
   if (size < 0 && errno == EOPNOTSUPP)
     return {};
   if (size < 0)
-    return system_failure("list the attributes of " + shown(node), errno);
+    return source_failure("list the attributes of " + shown(node), errno);
   const auto* const end = keys_.data() + size;
   for (const auto* key = keys_.data(); key < end; key += std::string_view{key}.size() + 1) {
     if (!is_storable(key))
@@ -195,7 +195,7 @@ result<void> scanner::read_xattrs(tree_node& node, int directory, const std::str
                          " cannot be stored; user.*, security.*, trusted.* and system.posix_acl_* can"};
     const auto value_size = ::lgetxattr(path.c_str(), key, value_.data(), value_.size());
     if (value_size < 0)
-      return system_failure("read attribute " + std::string{key} + " of " + shown(node), errno);
+      return source_failure("read attribute " + std::string{key} + " of " + shown(node), errno);
     node.xattrs.push_back({key, std::string(value_.data(), static_cast<std::size_t>(value_size))});
   }
   if (!node.xattrs.empty())
@@ -212,7 +212,7 @@ result<scanned_directory> scan_directory(const build_settings& settings, file_tr
   if (!source && errno == ENOTDIR)
     return failure{errc::not_a_directory, "the source " + settings.source + " is no directory"};
   if (!source)
-    return system_failure("open the source " + settings.source, errno);
+    return source_failure("open the source " + settings.source, errno);
   return scanner{settings, tree, std::move(source)}.run();
 }
 

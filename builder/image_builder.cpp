@@ -37,6 +37,7 @@ public:
 
 private:
   result<void> load_tree();
+  result<void> open_outputs();
   result<void> store_content();
   result<void> write_with_bootstrap_inside();
   result<void> write_blob_and_bootstrap();
@@ -50,6 +51,7 @@ private:
   numbered_inodes inodes_;
   prefetch_plan plan_;
   std::optional<output_file> blob_file_;
+  std::optional<output_file> bootstrap_file_; // none: the bootstrap goes into the blob
   std::optional<std::size_t> own_blob_;
   built_image built_;
 };
@@ -77,16 +79,33 @@ result<void> image_builder::load_tree() {
   return {};
 }
 
+/// After the scan, as the outputs may lie in the source; before the work, so that nobody waits for an output
+/// that cannot be written.
+result<void> image_builder::open_outputs() {
+  const auto open = [&](const std::string& path) {
+    return path.empty() ? output_file::in(settings_.blob_directory) : output_file::at(path);
+  };
+  auto blob = open(settings_.blob);
+  if (!blob)
+    return std::move(blob).error();
+  blob_file_.emplace(std::move(*blob));
+  if (!settings_.has_inlined_bootstrap) {
+    auto bootstrap = open(settings_.bootstrap);
+    if (!bootstrap)
+      return std::move(bootstrap).error();
+    bootstrap_file_.emplace(std::move(*bootstrap));
+  }
+  if (!settings_.output_json.empty()) // the caller writes it
+    if (auto report = output_file::at(settings_.output_json); !report)
+      return std::move(report).error();
+  return {};
+}
+
 result<void> image_builder::store_content() {
   const stopwatch time;
   auto dictionary = chunk_dictionary::load(settings_);
   if (!dictionary)
     return std::move(dictionary).error();
-  auto opened =
-      settings_.blob.empty() ? output_file::in(settings_.blob_directory) : output_file::at(settings_.blob);
-  if (!opened)
-    return std::move(opened).error();
-  blob_file_.emplace(std::move(*opened));
   const auto stored =
       store_files(settings_, plan_, scanned_.content_size, *dictionary, content_, *blob_file_);
   if (!stored)
@@ -135,11 +154,7 @@ result<void> image_builder::write_blob_and_bootstrap() {
     if (own.id.empty())
       own.id = blob_file_->finish_digest();
   }
-  auto bootstrap = settings_.bootstrap.empty() ? output_file::in(settings_.blob_directory)
-                                               : output_file::at(settings_.bootstrap);
-  if (!bootstrap)
-    return std::move(bootstrap).error();
-  const auto size = write_bootstrap_v5(settings_, inodes_, plan_.inodes, content_, *bootstrap);
+  const auto size = write_bootstrap_v5(settings_, inodes_, plan_.inodes, content_, *bootstrap_file_);
   if (!size)
     return size.error();
   built_.bootstrap_size = *size;
@@ -151,8 +166,8 @@ result<void> image_builder::write_blob_and_bootstrap() {
   } else if (auto abandoned = blob_file_->abandon(); !abandoned) {
     return abandoned;
   }
-  const auto name = settings_.bootstrap.empty() ? bootstrap->finish_digest() : std::string{};
-  auto published = bootstrap->publish(name);
+  const auto name = settings_.bootstrap.empty() ? bootstrap_file_->finish_digest() : std::string{};
+  auto published = bootstrap_file_->publish(name);
   if (!published)
     return std::move(published).error();
   built_.bootstrap_path = *published;
@@ -163,6 +178,8 @@ result<built_image> image_builder::run() {
   const stopwatch total_time;
   if (auto loaded = load_tree(); !loaded)
     return std::move(loaded).error();
+  if (auto opened = open_outputs(); !opened)
+    return std::move(opened).error();
   if (auto stored = store_content(); !stored)
     return std::move(stored).error();
   const stopwatch bootstrap_time;

@@ -4,9 +4,12 @@
 #include <sys/stat.h>
 
 #include <array>
+#include <cerrno>
 #include <vector>
 
+#include "builder/build_log.hpp"
 #include "builder/interruption.hpp"
+#include "builder/readable_text.hpp"
 #include "metadata/rafs_v5/layout.hpp"
 
 namespace nydus::builder {
@@ -135,7 +138,7 @@ result<void> checker::check_entry(const inode_attributes& entry, const std::stri
     const auto read = image_.symlink_target(entry.number);
     if (!read)
       return at(path, read.error());
-    target = " target \"" + std::string{*read} + "\"";
+    target = *read;
   }
   std::vector<chunk_slice> slices;
   if (S_ISREG(entry.mode))
@@ -143,13 +146,15 @@ result<void> checker::check_entry(const inode_attributes& entry, const std::stri
       return at(path, cut.error());
   if (!show_)
     return {};
+  const auto shown = [](const std::string& text) { return "\"" + readable(text) + "\""; };
   std::array<char, 16> mode{};
   std::snprintf(mode.data(), mode.size(), "%07o", entry.mode);
-  show_("inode: \"" + path + "\" number " + std::to_string(static_cast<std::uint64_t>(entry.number)) +
+  show_("inode: " + shown(path) + " number " + std::to_string(static_cast<std::uint64_t>(entry.number)) +
         " mode " + mode.data() + " uid " + std::to_string(entry.uid) + " gid " + std::to_string(entry.gid) +
         " links " + std::to_string(entry.link_count) + " size " + std::to_string(entry.size) + " blocks " +
         std::to_string(entry.blocks) + " xattrs " + std::to_string(xattr_count) + " mtime " +
-        std::to_string(entry.modified_seconds) + "." + std::to_string(entry.modified_nanoseconds) + target);
+        std::to_string(entry.modified_seconds) + "." + std::to_string(entry.modified_nanoseconds) +
+        (S_ISLNK(entry.mode) ? " target " + shown(target) : std::string{}));
   for (const auto& slice : slices)
     show_("\t chunk: " +
           (slice.is_hole ? "hole"
@@ -171,6 +176,19 @@ result<std::shared_ptr<const image>> check_image(const std::string& bootstrap, c
   if (auto checked = checker{**opened, show}.run(); !checked)
     return failure{checked.error().code, bootstrap + ": " + checked.error().detail};
   return opened;
+}
+
+result<void> check_blobs(const image& checked, const std::string& directory) {
+  for (const auto& one : checked.blobs()) {
+    const auto path = directory + "/" + one.id;
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0)
+      log_warning(system_failure("blob " + path, errno).detail);
+    else if (static_cast<std::uint64_t>(status.st_size) < one.compressed_size)
+      return failure{errc::corrupt, "blob " + path + " has " + std::to_string(status.st_size) +
+                                        " bytes, the image needs " + std::to_string(one.compressed_size)};
+  }
+  return {};
 }
 
 std::string describe_blobs(const image& checked) {

@@ -16,6 +16,9 @@ namespace nydus::builder {
 result<std::shared_ptr<const image>> check_image(const std::string& bootstrap,
                                                  const std::function<void(const std::string&)>& show);
 
+/// corrupt if a blob in `directory` is shorter than the image says; a warning if it is not there.
+result<void> check_blobs(const image& checked, const std::string& directory);
+
 /// The lines that say that the image is valid and what blobs it refers to.
 std::string describe_blobs(const image& checked);
 

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// nydus-image: makes images of directories and checks images. Exit code 0: done; 1: failed; 2: asked wrongly.
+// nydus-image: makes images of directories and checks images. Exit code 0: done; 1: failed; 2: asked wrongly;
+// 128 + number: stopped by that signal.
+#include <unistd.h>
+
 #include <cstdio>
 #include <iostream>
+#include <sstream>
 
 #include "builder/build_log.hpp"
 #include "builder/build_report.hpp"
@@ -9,6 +13,7 @@
 #include "builder/image_builder.hpp"
 #include "builder/image_check.hpp"
 #include "builder/interruption.hpp"
+#include "builder/readable_text.hpp"
 
 namespace nydus::builder {
 
@@ -16,8 +21,15 @@ namespace {
 
 result<void> run(const build_settings& settings) {
   prefetch_patterns patterns;
-  if (settings.prefetch != prefetch_policy::none)
-    patterns.read(std::cin);
+  if (settings.prefetch != prefetch_policy::none) {
+    if (::isatty(STDIN_FILENO) == 1)
+      log_info("reading paths to prefetch from the terminal, one per line; Ctrl-D ends them");
+    auto lines = read_standard_input();
+    if (!lines)
+      return std::move(lines).error();
+    std::istringstream stream{std::move(*lines)};
+    patterns.read(stream);
+  }
   const auto built = build_image(settings, patterns);
   if (!built)
     return built.error();
@@ -35,6 +47,9 @@ result<void> run(const check_request& request) {
   const auto checked = check_image(request.bootstrap, show);
   if (!checked)
     return checked.error();
+  if (!request.blob_directory.empty())
+    if (auto found = check_blobs(**checked, request.blob_directory); !found)
+      return found;
   log_info("RAFS v5 super block features: " + describe_flags(**checked));
   std::cout << describe_blobs(**checked) << std::flush;
   if (request.output_json.empty())
@@ -48,11 +63,13 @@ result<void> run(const check_request& request) {
 int finish(const char* step, const result<void>& outcome, bool has_log_file) {
   if (outcome)
     return 0;
-  const auto text = std::string{step} + ": " + outcome.error().detail;
+  // A signal shows as whatever call it broke off.
+  const auto stopped = check_interruption();
+  const auto text = std::string{step} + ": " + (stopped ? outcome.error().detail : stopped.error().detail);
   if (has_log_file)
     log_error(text);
-  std::fprintf(stderr, "nydus-image: %s\n", text.c_str());
-  return exit_failure;
+  std::fprintf(stderr, "nydus-image: %s\n", readable(text).c_str());
+  return stopped ? exit_failure : exit_signal + received_signal();
 }
 
 } // namespace

@@ -37,12 +37,8 @@ result<output_file> output_file::at(const std::string& path) {
   if (::stat(path.c_str(), &status) == 0) {
     if (S_ISDIR(status.st_mode))
       return failure{errc::is_a_directory, path + " is a directory, an output file is needed"};
-    if (!S_ISREG(status.st_mode)) {
-      made.file_ = unique_fd{::open(path.c_str(), O_WRONLY | O_CLOEXEC)};
-      if (!made.file_)
-        return system_failure("open " + path, errno);
+    if (!S_ISREG(status.st_mode))
       return made;
-    }
   }
   if (auto opened = made.open_temporary(); !opened)
     return std::move(opened).error();
@@ -67,7 +63,20 @@ result<void> output_file::open_temporary() {
   if (file_)
     return {};
   temporary_.clear();
-  return system_failure("create a file in " + directory_ + (path_.empty() ? "" : " for " + path_), errno);
+  const int why = errno;
+  if (why == ENOENT || why == ENOTDIR)
+    return failure{errc::not_found, "write " + (path_.empty() ? "to " + directory_ : path_) +
+                                        ": there is no directory " + directory_ + "; make it first"};
+  return system_failure("create a file in " + directory_ + (path_.empty() ? "" : " for " + path_), why);
+}
+
+result<void> output_file::open_in_place() {
+  if (file_)
+    return {};
+  file_ = unique_fd{::open(path_.c_str(), O_WRONLY | O_CLOEXEC)};
+  if (!file_)
+    return system_failure("open " + path_, errno);
+  return {};
 }
 
 result<void> output_file::write(std::span<const std::byte> bytes) {
@@ -90,6 +99,8 @@ result<void> output_file::flush() {
 }
 
 result<void> output_file::write_through(std::span<const std::byte> bytes) {
+  if (auto opened = open_in_place(); !opened)
+    return opened;
   while (!bytes.empty()) {
     const auto written = ::write(file_.get(), bytes.data(), bytes.size());
     if (written < 0)
@@ -112,9 +123,9 @@ result<std::string> output_file::publish(const std::string& name) {
 }
 
 result<void> output_file::abandon() {
-  file_.reset();
   if (temporary_.empty())
-    return {};
+    return open_in_place();
+  file_.reset();
   ::unlink(temporary_.c_str());
   temporary_.clear();
   if (!path_.empty() && ::unlink(path_.c_str()) != 0 && errno != ENOENT)

@@ -17,7 +17,7 @@ namespace nydus::builder {
 /// Threads: one. What was not published is gone when it dies. Failures name the path.
 class output_file {
 public:
-  /// For `path`. Opening a fifo waits for its reader.
+  /// For `path`. A fifo is opened at the first write, which waits for its reader.
   static result<output_file> at(const std::string& path);
   /// For a name in `directory` that publish() tells.
   static result<output_file> in(const std::string& directory);
@@ -32,12 +32,14 @@ public:
   std::string finish_digest() { return to_hex(digest_.finish()); }
   /// Puts the file in its place; `name`: of in() only. Gives its path.
   result<std::string> publish(const std::string& name = {});
-  /// There is nothing to publish. As the public builder: an older file at the path goes away.
+  /// There is nothing to publish. As the public builder: an older file at the path goes away. The reader of a
+  /// fifo gets its end.
   result<void> abandon();
 
 private:
   output_file(std::string directory, std::string path);
   result<void> open_temporary();
+  result<void> open_in_place();
   result<void> flush();
   result<void> write_through(std::span<const std::byte> bytes);
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "builder/image_check.hpp"
 #include "metadata/inlined_bootstrap.hpp"
 #include "metadata/mapped_file.hpp"
 #include "metadata/rafs_v5/inode_view.hpp"
@@ -32,8 +33,9 @@ private:
   result<tree_node*> load_node(std::uint64_t index, tree_node* parent);
   result<void> load_children(tree_node& directory);
   result<void> load_chunks(const inode_view& view, tree_node& file);
-  failure differs(const std::string& what, const std::string& theirs, const std::string& ours) const {
-    return {errc::not_supported, path_ + " has " + what + " " + theirs + ", this build is asked for " + ours};
+  failure differs(const std::string& option, const std::string& theirs, const std::string& ours) const {
+    return {errc::not_supported, path_ + " was built with --" + option + " " + theirs +
+                                     " and this image with " + ours + ": both have to agree"};
   }
   failure corrupt(std::uint64_t index, const std::string& what) const {
     return {errc::corrupt, path_ + ": RAFS v5 inode " + std::to_string(index) + ": " + what};
@@ -52,15 +54,15 @@ private:
 result<void> loader::check_settings() const {
   const auto& fields = checked_.fields();
   if (fields.block_size != settings_.chunk_size)
-    return differs("chunk size", std::to_string(fields.block_size), std::to_string(settings_.chunk_size));
+    return differs("chunk-size", std::to_string(fields.block_size), std::to_string(settings_.chunk_size));
   if (checked_.compression() != settings_.compression)
     return differs("compressor", to_string(checked_.compression()), to_string(settings_.compression));
   if (checked_.digests() != settings_.digests)
     return differs("digester", to_string(checked_.digests()), to_string(settings_.digests));
   const bool is_repeatable = (fields.flags & rafs_v5::superblock_flag::explicit_uid_gid) == 0;
   if (is_repeatable != settings_.is_repeatable)
-    return differs("owners", is_repeatable ? "left out (--repeatable)" : "kept",
-                   settings_.is_repeatable ? "--repeatable" : "an image with owners");
+    return failure{errc::not_supported, path_ + " was built " + (is_repeatable ? "with" : "without") +
+                                            " --repeatable: this image has to be too"};
   return {};
 }
 
@@ -196,6 +198,9 @@ result<void> loader::load_chunks(const inode_view& view, tree_node& file) {
 
 result<std::vector<image_blob>> load_image(const std::string& path, const build_settings& settings,
                                            file_tree& tree, chunk_table& chunks) {
+  // Once for all: what is wrong in a layer below would be wrong in this image.
+  if (const auto valid = check_image(path, {}); !valid)
+    return valid.error();
   const auto file = mapped_file::open(path);
   if (!file)
     return file.error();

@@ -12,6 +12,13 @@ namespace {
 constexpr std::size_t longest_step = 3800; // with a name of 255 bytes still below PATH_MAX (4096)
 }
 
+failure source_failure(std::string what, int error_number) {
+  auto why = system_failure(std::move(what), error_number);
+  if (error_number == EACCES || error_number == EPERM)
+    why.detail += "; build as a user who may read it";
+  return why;
+}
+
 result<unique_fd> open_node(int source_descriptor, const std::string& source, const tree_node& node,
                             int flags) {
   flags |=
@@ -25,14 +32,14 @@ result<unique_fd> open_node(int source_descriptor, const std::string& source, co
     const std::string part{rest.substr(0, slash)};
     unique_fd next{::openat(from(), part.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
     if (!next)
-      return system_failure("open " + source + "/" + whole, errno);
+      return source_failure("open " + source + "/" + whole, errno);
     step = std::move(next);
     rest.remove_prefix(slash + 1);
   }
   const std::string last = rest.empty() ? "." : std::string{rest};
   unique_fd opened{::openat(from(), last.c_str(), flags)};
   if (!opened)
-    return system_failure("open " + source + "/" + whole, errno);
+    return source_failure("open " + source + "/" + whole, errno);
   return opened;
 }
 

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import unittest
 
 import harness
 
@@ -48,6 +49,9 @@ def missing():
         if not os.path.exists(path):
             return f"no {path}: ./check.sh guest makes it"
     return None
+
+
+needs_guest = unittest.skipIf(missing(), str(missing()))
 
 
 def make_initramfs(path):
@@ -138,6 +142,7 @@ class Guest:
             try:
                 some = self.port.recv(1 << 16)
             except TimeoutError as why:
+                self.process.kill()  # what it says later would be taken for another answer
                 raise AssertionError("the guest does not answer: " + self.said()[-2000:]) from why
             if not some:
                 raise AssertionError("QEMU ended: " + self.said()[-2000:])

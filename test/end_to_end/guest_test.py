@@ -5,17 +5,14 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 import unittest
 
 import guest
 import harness
-from fuse_test import BLOBS, MADE, NYDUS_IMAGE, TREE_IMAGES, image, manifest
-from guest import Guest, SocketDaemon
-from harness import config
+from guest import Guest, SocketDaemon, needs_guest
+from harness import BLOBS, TREE_IMAGES, build_image, config, image, manifest, needs_fixtures
 
 LAYERED = "v5-layered-upper"
 
@@ -25,7 +22,8 @@ def root_names(wanted):
     return sorted(path for path in wanted if "/" not in path)
 
 
-@unittest.skipUnless(os.path.isdir(MADE), "no fixture images: set NYDUS_FIXTURES")
+@needs_fixtures
+@needs_guest
 class GuestTest(unittest.TestCase):
     """One daemon without images and one guest for all tests of a class; what a test mounts goes when it ends."""
     device = {}
@@ -134,8 +132,7 @@ class WithEveryFeature(GuestTest):
             os.makedirs(cls.folder + folder)
         shutil.copy(shutil.which("busybox"), cls.folder + "/source/bin")
         shutil.copy(guest.PROGRAM, cls.folder + "/source/bin")
-        subprocess.run([NYDUS_IMAGE, "create", "--log-level", "warn", "--blob-dir", cls.folder + "/blobs",
-                        "--bootstrap", cls.folder + "/boot", cls.folder + "/source"], check=True)
+        build_image(cls.folder + "/source", cls.folder + "/blobs", cls.folder + "/boot")
 
     def mount_programs(self, mountpoint):
         settings = config(self.folder + "/blobs", self.daemon.directory + "/cache")
@@ -194,7 +191,8 @@ class WithEveryFeature(GuestTest):
         self.assert_shows("/mnt/image", manifest("tree"))
 
 
-@unittest.skipUnless(os.path.isdir(MADE), "no fixture images: set NYDUS_FIXTURES")
+@needs_fixtures
+@needs_guest
 class OneImage(unittest.TestCase):
     def test_an_image_given_at_start_is_the_root_and_sigterm_ends_the_daemon_while_the_guest_reads(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -230,11 +228,3 @@ class OneImage(unittest.TestCase):
                     self.assertEqual(harness.differences(machine.tree("/mnt/second"), manifest("tree")), [])
                     self.assertEqual(successor.call("GET", "/api/v1/daemon")[1]["state"], "RUNNING")
 
-
-if __name__ == "__main__":
-    reason = "needs root" if os.geteuid() != 0 else guest.missing()
-    if reason:
-        print(f"SKIPPED: the tests with a guest: {reason}", flush=True)
-        print("guest: 0 passed, 0 failed, 1 skipped")
-        sys.exit(0)
-    sys.exit(harness.run_tests("guest"))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A nydusd of its own for each test, over the real /dev/fuse, and the tree comparison that the tests share."""
 import contextlib
+import gzip
 import hashlib
 import http.client
 import json
@@ -17,7 +18,35 @@ import urllib.parse
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 NYDUSD = os.environ.get("NYDUSD", os.path.join(ROOT, "build/api/nydusd"))
+NYDUS_IMAGE = os.environ.get("NYDUS_IMAGE", os.path.join(ROOT, "build/builder/nydus-image"))
 FIXTURES = os.environ.get("NYDUS_FIXTURES", os.path.join(ROOT, "../shared/fixtures"))
+MADE = os.path.join(FIXTURES, "made")
+BLOBS = os.path.join(MADE, "blobs")
+TREE_IMAGES = ["v5-lz4_block-blake3", "v5-zstd-sha256-4k", "v5-none-aligned-prefetch"]
+needs_fixtures = unittest.skipUnless(os.path.isdir(MADE), "no fixture images: set NYDUS_FIXTURES")
+
+
+def image(name):
+    return os.path.join(MADE, name + ".boot")
+
+
+def manifest(name):
+    """{path: describe()} of what an image shows: "tree" or "layered"."""
+    with gzip.open(os.path.join(MADE, name + ".manifest.gz"), "rt") as lines:
+        return {entry.pop("path"): entry for entry in map(json.loads, lines)}
+
+
+def build_image(source, blobs, bootstrap, *options, **more):
+    """Has our own nydus-image make an image of `source`; the path of its bootstrap."""
+    subprocess.run([NYDUS_IMAGE, "create", "--log-level", "warn", "--fs-version", "5", *options,
+                    "--blob-dir", blobs, "--bootstrap", bootstrap, source],
+                   check=True, stdout=subprocess.DEVNULL, **more)
+    return bootstrap
+
+
+def md5_of(path):
+    with open(path, "rb") as file:
+        return hashlib.md5(file.read()).hexdigest()
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -43,7 +72,11 @@ class Daemon:
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [NYDUSD, *self.arguments(options), "--apisock", self.socket, "--rlimit-nofile", "0"], stdout=log, stderr=log)
-        self.wait_until_running()
+        try:
+            self.wait_until_running()
+        except BaseException:
+            self.__exit__()
+            raise
 
     def arguments(self, options):
         """The command line's words that say what to serve and where."""
@@ -153,20 +186,3 @@ def differences(found, wanted, limit=5):
             if len(said) == limit:
                 break
     return said
-
-
-class CountingResult(unittest.TextTestResult):
-    passed = 0
-
-    def addSuccess(self, test):
-        super().addSuccess(test)
-        self.passed += 1
-
-
-def run_tests(name):
-    """Runs the main module's tests; prints the line that check.sh counts from. 0 if none failed, else 1."""
-    runner = unittest.TextTestRunner(verbosity=2, descriptions=False, resultclass=CountingResult)
-    outcome = unittest.main(exit=False, testRunner=runner).result
-    failed = len(outcome.failures) + len(outcome.errors)
-    print(f"{name}: {outcome.passed} passed, {failed} failed, {len(outcome.skipped)} skipped")
-    return int(failed > 0)

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// A parent bootstrap with hostile values: the build is refused with a reason, or what it writes is an image
+// that passes every check. Never a crash (run under sanitizers) or a loop.
+#include <doctest/doctest.h>
+
+#include <cstring>
+
+#include "builder/build_log.hpp"
+#include "test/fakes/built_image.hpp"
+#include "test/fakes/tiny_image.hpp"
+
+using namespace nydus;
+using namespace nydus::builder;
+
+namespace {
+
+/// The image that is to be the parent: a directory, files, links, an attribute.
+tiny_image parent() {
+  tiny_image wanted;
+  wanted.entries = {{"/d/file", 0100644, std::string(5000, 'f')},
+                    {"/d/small", 0100755, "small"},
+                    {"/d/symlink", 0120777, "file"},
+                    {"/e/below/file", 0100600, "below"}};
+  tiny_entry marked{"/marked", 0100644, "marked"};
+  marked.xattrs = {{"user.one", "1"}, {"user.two", "22"}};
+  wanted.entries.push_back(marked);
+  tiny_entry link{"/z"};
+  link.hard_link_to = "/marked";
+  wanted.entries.push_back(link);
+  return wanted;
+}
+
+build_settings over(const scratch_folder& folder) {
+  auto settings = settings_in(folder);
+  settings.chunk_size = 4096;
+  settings.compression = compressor::none;
+  settings.parent_bootstrap = folder / "parent";
+  settings.thread_count = 1;
+  return settings;
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("builder/parent_image");
+
+TEST_CASE("all of a parent shows through an empty layer") {
+  const scratch_folder folder;
+  const auto made = make_tiny_image(parent());
+  const auto settings = over(folder);
+  write_file(settings.parent_bootstrap, made.bootstrap);
+  write_file(settings.blob_directory + "/" + made.blob_id, made.blob);
+  build(settings);
+  const auto lower = contents_of(*opened(settings.parent_bootstrap), settings.blob_directory);
+  const auto both = opened(settings.bootstrap);
+  CHECK(contents_of(*both, settings.blob_directory) == lower);
+  const auto marked = both->lookup(both->description().root, "marked");
+  REQUIRE(marked);
+  CHECK(marked->link_count == 2);
+  CHECK(*both->xattr(marked->number, "user.two") == "22");
+}
+
+TEST_CASE("whatever stands in a parent, a build over it fails with a reason or gives a valid image") {
+  const scratch_folder folder;
+  REQUIRE(start_log(log_level::error, ""));
+  const auto made = make_tiny_image(parent());
+  const auto settings = over(folder);
+  write_file(settings.source + "/upper", "upper");
+  std::filesystem::create_directory(settings.source + "/d");
+  write_file(settings.source + "/d/small", "replaced");
+  std::size_t refused = 0, accepted = 0;
+  const auto try_with = [&](const std::string& bytes, std::size_t offset) {
+    write_file(settings.parent_bootstrap, bytes);
+    const auto built = build_image(settings, {});
+    if (!built) {
+      CHECK_FALSE(built.error().detail.empty());
+      ++refused;
+      return;
+    }
+    ++accepted;
+    const auto checked = check_image(settings.bootstrap, {});
+    CHECK_MESSAGE(checked, "byte " << offset << ": " << (checked ? "" : checked.error().detail));
+  };
+  constexpr std::uint32_t words[] = {0, 1, 0x7fffffff, 0x80000000, 0xffffffff};
+  for (std::size_t offset = 0; offset + 4 <= made.bootstrap.size(); offset += 4) {
+    if (offset == 80) // the rest of the superblock is reserved
+      offset = rafs_v5::superblock_size;
+    for (const auto word : words) {
+      auto bytes = made.bootstrap;
+      std::memcpy(bytes.data() + offset, &word, sizeof word);
+      try_with(bytes, offset);
+    }
+  }
+  for (std::size_t size = 0; size < made.bootstrap.size(); size += size < 8192 ? 1024 : 8)
+    try_with(made.bootstrap.substr(0, size), size);
+  CHECK(refused > 500);
+  CHECK(accepted > 500);
+}
+
+TEST_CASE("directories that contain each other are no endless tree") {
+  const scratch_folder folder;
+  auto made = make_tiny_image(parent());
+  const auto settings = over(folder);
+  // The children of /e/below become those of /e: it contains itself.
+  rafs_v5::inode outer, inner;
+  std::memcpy(&outer, made.bootstrap.data() + made.records.at("/e"), sizeof outer);
+  auto* at = made.bootstrap.data() + made.records.at("/e/below");
+  std::memcpy(&inner, at, sizeof inner);
+  inner.child_index = outer.child_index;
+  inner.child_count = outer.child_count;
+  std::memcpy(at, &inner, sizeof inner);
+  write_file(settings.parent_bootstrap, made.bootstrap);
+  const auto built = build_image(settings, {});
+  REQUIRE_FALSE(built);
+  CHECK(built.error().code == errc::corrupt);
+}
