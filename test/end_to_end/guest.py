@@ -33,6 +33,7 @@ for module in MODULES; do insmod /modules/$module.ko; done
 exec 3<>/dev/vport0p1
 echo ready >&3
 while read -r line <&3; do
+  rm -f /tmp/.answer # which a command in the background may still write to
   (eval "$line") >/tmp/.answer 2>&1 </dev/null 3<&-
   echo $? $(stat -c %s /tmp/.answer) >&3
   cat /tmp/.answer >&3
