@@ -142,7 +142,7 @@ class Guest:
         while (b"\n" not in self.received) if length is None else (len(self.received) < length):
             try:
                 some = self.port.recv(1 << 16)
-            except TimeoutError as why:
+            except OSError as why:
                 self.process.kill()  # what it says later would be taken for another answer
                 raise AssertionError("the guest does not answer: " + self.said()[-2000:]) from why
             if not some:
@@ -154,7 +154,7 @@ class Guest:
 
     def wait_until_booted(self):
         self.received = b""
-        self.port.settimeout(60)
+        self.port.settimeout(180)
         while self.receive() != b"ready\n":
             pass
 
@@ -169,6 +169,14 @@ class Guest:
             if "return" in answer:
                 return answer["return"]
 
+    def wait_until_connected(self):
+        """Until the character device of a machine with `reconnect` is connected."""
+        for _ in range(200):
+            if any(one["label"] == "fs" and not one["filename"].startswith("disconnected") for one in self.order("query-chardev")):
+                return
+            time.sleep(0.1)
+        raise AssertionError("QEMU does not connect again: " + self.said())
+
     def plug(self):
         """Adds the device once its character device is connected and free of an earlier one."""
         for _ in range(200):
@@ -180,22 +188,23 @@ class Guest:
     def unplug(self):
         self.order("device_del", id="device")
 
-    def attempt(self, command, timeout=60):
+    def attempt(self, command, timeout=180):
         """Runs one line of shell in the guest; its exit status and its output."""
         self.port.settimeout(timeout)
         self.port.sendall(command.encode() + b"\n")
         status, length = map(int, self.receive().split())
         return status, self.receive(length)
 
-    def run(self, command, timeout=60):
+    def run(self, command, timeout=180):
         """The output of a command that has to succeed."""
         status, output = self.attempt(command, timeout)
         if status != 0:
             raise AssertionError(f"{command!r} in the guest: status {status}, {output[-2000:]!r}")
         return output.decode("latin-1")
 
-    def mount(self, folder="/mnt"):
-        self.run(f"mkdir -p {folder} && mount -t virtiofs {TAG} {folder}")
+    def mount(self):
+        """Mounts the file system at /mnt, once the guest has found the device."""
+        self.run(f"until ls -d /sys/bus/virtio/drivers/virtiofs/virtio*; do sleep 0.1; done; mount -t virtiofs {TAG} /mnt")
 
     def tree(self, folder):
         """As harness.tree(), of a folder of the guest."""
