@@ -20,6 +20,7 @@ KERNEL = os.environ.get("NYDUS_GUEST", os.path.join(harness.ROOT, "build/guest")
 PROGRAM = os.path.join(harness.ROOT, "build/test/guest_program")
 QEMU = "qemu-system-x86_64"
 TAG = "nydus"
+MEMORY = 256 << 20
 # In the order in which they need each other.
 MODULES = ["virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "virtio_console",
            "fuse", "virtiofs", "overlay"]
@@ -98,8 +99,8 @@ class Guest:
         back_end = {"memfd": "memory-backend-memfd", "file": "memory-backend-file,mem-path=/dev/shm"}[memory]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [QEMU, "-accel", "tcg", "-machine", machine, "-smp", str(cpus), "-m", "256M,slots=2,maxmem=1G",
-                 "-object", f"{back_end},id=mem,size=256M,share=on", "-numa", "node,memdev=mem", "-nodefaults", "-display", "none",
+                [QEMU, "-accel", "tcg", "-machine", machine, "-smp", str(cpus), "-m", f"{MEMORY >> 20}M,slots=1,maxmem=1G",
+                 "-object", f"{back_end},id=mem,size={MEMORY},share=on", "-numa", "node,memdev=mem", "-nodefaults", "-display", "none",
                  "-kernel", os.path.join(KERNEL, "vmlinuz"), "-initrd", initramfs,
                  "-append", "console=ttyS0 quiet panic=-1 nokaslr apparmor=0 audit=0 cryptomgr.notests mitigations=off",
                  "-serial", "file:" + self.console, "-qmp", f"unix:{self.directory}/qmp,server=on,wait=off",
@@ -205,6 +206,15 @@ class Guest:
     def mount(self):
         """Mounts the file system at /mnt, once the guest has found the device."""
         self.run(f"until ls -d /sys/bus/virtio/drivers/virtiofs/virtio*; do sleep 0.1; done; mount -t virtiofs {TAG} /mnt")
+
+    def start_reader(self, folder):
+        """Starts what reads every file of `folder` from the daemon, again and again, until there is an error."""
+        self.run(f"(while find {folder} -type f -exec cat {{}} + >/dev/null; do echo 3 >/proc/sys/vm/drop_caches; done) "
+                 ">/tmp/errors 2>&1 & echo $! >/tmp/reader")
+
+    def errors_of_reader(self):
+        """What the reader complained of; it must still be there."""
+        return self.run("kill -0 $(cat /tmp/reader) && cat /tmp/errors")
 
     def tree(self, folder):
         """As harness.tree(), of a folder of the guest."""
