@@ -35,8 +35,11 @@ install_missing() {
 # configure FOLDER MESON_OPTION... : a build folder with those options, made or brought up to date
 configure() {
   local folder=$1; shift
-  if [ -f "$folder/build.ninja" ]; then meson configure "$folder" "$@" >/dev/null; else meson setup "$folder" "$@" >"$work/setup" 2>&1; fi \
-    || { cat "$work/setup" 2>/dev/null; return 1; }
+  [ -f "$folder/build.ninja" ] && { meson configure "$folder" "$@" >/dev/null; return; }
+  # A folder without build.ninja was left by an interrupted set-up.
+  [ -d "$folder" ] && meson setup --reconfigure "$folder" "$@" >"$work/setup" 2>&1 && return
+  rm -rf "$folder"
+  meson setup "$folder" "$@" >"$work/setup" 2>&1 || { cat "$work/setup"; return 1; }
 }
 
 # run_suites FOLDER NAME: meson's tests of that build folder, counted
@@ -56,7 +59,8 @@ format() {
   git ls-files '*.cpp' '*.hpp' | xargs clang-format-14 --dry-run -Werror && pass || fail "format (clang-format-14 -i mends it)"
 }
 layering() { python3 test/layering_check.py && pass || fail layering; }
-build() { configure build --buildtype=release -Dwerror=true && ninja -C build && pass || fail build; }
+# BUILD_TARGETS: only those
+build() { configure build --buildtype=release -Dwerror=true && ninja -C build ${BUILD_TARGETS:-} && pass || fail build; }
 unit() { ninja -C build >/dev/null && run_suites build unit || fail unit; }
 sanitize() {
   configure build-asan --buildtype=debug -Doptimization=1 -Dwerror=true -Db_sanitize=address,undefined -Db_lundef=false &&

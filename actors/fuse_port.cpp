@@ -20,25 +20,22 @@ namespace nydus {
 
 namespace {
 
-// Requests taken in one go before their answers get a turn.
-constexpr int requests_per_turn = 16;
 constexpr std::size_t most_extents = 64; // of one answer; more are gathered by page_reader
 
 class fuse_port : public pinned_actor {
 public:
   fuse_port(caf::actor_config& config, reactor& home, fuse_port_parts parts)
-      : pinned_actor(config, home), parts_(std::move(parts)), request_(fuse::request_buffer_size),
-        reply_(fuse::max_read) {}
-
-  const char* name() const override { return "fuse_port"; }
+      : pinned_actor(config, home, "fuse_port"), parts_(std::move(parts)),
+        request_(fuse::request_buffer_size), reply_(fuse::max_read) {}
 
   caf::behavior make_behavior() override {
-    home().watch(parts_.fd.get(), EPOLLIN, [this](std::uint32_t) { take_requests(); });
+    home().watch(parts_.fd.get(), EPOLLIN, [this](std::uint32_t) { return take_request(); });
     return {
         [this](const fs_reply& reply) { finish(reply); },
         [this](const interrupt_request& wanted) { interrupt(wanted.unique); },
         [this](const know_siblings& known) { siblings_ = known.ports; },
         [this](const list_inflight&) { return slots_.inflight(); },
+        [this](const list_slowest&) { return slow_request_list{slots_.slowest()}; },
         [this](const close_port&) {
           close();
           return port_closed{};
@@ -51,21 +48,21 @@ public:
 private:
   // -- requests --------------------------------------------------------------
 
-  void take_requests() {
-    for (int turn = 0; turn < requests_per_turn; ++turn) {
-      const auto size = ::read(parts_.fd.get(), request_.data(), request_.size());
-      if (size >= 0) {
-        take(std::span{request_}.first(static_cast<std::size_t>(size)));
-        continue;
-      }
-      if (errno == EINTR || errno == ENOENT) // ENOENT: its asker gave it up meanwhile
-        continue;
-      if (errno == EAGAIN)
-        return;
-      if (errno != ENODEV)
-        log_line(log_level::error, system_failure("read /dev/fuse", errno).detail);
-      return end_session();
+  /// Takes one, so that its answer does not wait for those behind it; true if there may be more.
+  bool take_request() {
+    const auto size = ::read(parts_.fd.get(), request_.data(), request_.size());
+    if (size >= 0) {
+      take(std::span{request_}.first(static_cast<std::size_t>(size)));
+      return true;
     }
+    if (errno == EINTR || errno == ENOENT) // ENOENT: its asker gave it up meanwhile
+      return true;
+    if (errno == EAGAIN)
+      return false;
+    if (errno != ENODEV)
+      log_line(log_level::error, system_failure("read /dev/fuse", errno).detail);
+    end_session();
+    return false;
   }
 
   void take(std::span<const std::byte> bytes) {
@@ -87,8 +84,7 @@ private:
       return;
     if (const auto answer = answer_of_session(asked, parts_.terms))
       return write_reply(asked.unique, answer->error, answer->body.span());
-    const auto number = slots_.take(asked);
-    fs_request request{std::move(asked), caf::actor_cast<caf::actor>(this), number};
+    auto request = slots_.begin(std::move(asked), caf::actor_cast<caf::actor>(this));
     parts_.router->enqueue(caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, std::move(request)),
                            &home());
   }
@@ -110,11 +106,11 @@ private:
         write_small(*unique, reply);
       else if (!write_extents(*unique, *extents)) {
         // A page of the cache file is not in memory: a thread that may block brings it.
-        read_pages(system(), caf::actor_cast<caf::actor>(this), reply.slot, *extents);
+        read_pages(system(), caf::actor_cast<caf::actor>(this), reply);
         return;
       }
     }
-    slots_.release(reply.slot);
+    slots_.end(reply);
   }
 
   void write_small(std::uint64_t unique, const fs_reply& reply) {
