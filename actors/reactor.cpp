@@ -2,6 +2,7 @@
 #include "actors/reactor.hpp"
 
 #include <caf/actor_system.hpp>
+#include <caf/logger.hpp>
 
 #include <pthread.h>
 #include <sched.h>
@@ -11,6 +12,8 @@
 #include <array>
 #include <cerrno>
 #include <system_error>
+
+#include "actors/request_times.hpp"
 
 namespace nydus {
 
@@ -113,6 +116,9 @@ void reactor::take_inbox() {
 }
 
 void reactor::run_jobs() {
+  // Whoever spawns an actor leaves CAF's logger to its thread, which then looks up and notes the actor of
+  // each turn in a map that all threads lock.
+  caf::logger::set_current_actor_system(nullptr);
   take_inbox();
   for (int turn = 0; turn < jobs_per_round && !jobs_.empty(); ++turn) {
     auto* job = jobs_.front();
@@ -146,6 +152,20 @@ void reactor::serve(int fd, std::uint32_t events) {
   }
 }
 
+int reactor::wait(epoll_event* events, int most, int timeout) {
+  constexpr auto relaxed = std::memory_order_relaxed;
+  if (round_began_ != 0) {
+    const auto took = now_nanoseconds() - round_began_;
+    counters_.busy.store(counters_.busy.load(relaxed) + took, relaxed);
+    if (took > counters_.longest_round.load(relaxed))
+      counters_.longest_round.store(took, relaxed);
+  }
+  const int count = epoll_wait(epoll_.get(), events, most, timeout);
+  round_began_ = is_tracing ? now_nanoseconds() : 0;
+  counters_.rounds.fetch_add(1, relaxed);
+  return count;
+}
+
 void reactor::run() {
   current_reactor = this;
   pthread_setname_np(pthread_self(), name_.substr(0, 15).c_str());
@@ -164,9 +184,7 @@ void reactor::run() {
         break;
       continue;
     }
-    const int count =
-        epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), jobs_.empty() ? -1 : 0);
-    counters_.rounds.fetch_add(1, std::memory_order_relaxed);
+    const int count = wait(events.data(), static_cast<int>(events.size()), jobs_.empty() ? -1 : 0);
     for (int i = 0; i < count; ++i) {
       const auto& event = events[static_cast<std::size_t>(i)];
       serve(event.data.fd, event.events);
