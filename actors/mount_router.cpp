@@ -16,15 +16,14 @@ namespace {
 
 class mount_router : public pinned_actor {
 public:
-  mount_router(caf::actor_config& config, reactor& home)
-      : pinned_actor(config, home, "mount_router"), table_(std::make_shared<const route_table>()) {}
+  mount_router(caf::actor_config& config, reactor& home) : pinned_actor(config, home, "mount_router") {}
 
   caf::behavior make_behavior() override {
     return {
         [this](fs_request& request) { direct(request); },
-        [this](const take_routes& change) {
-          table_ = change.table;
-          return routes_taken{};
+        [this](const change_route& change) {
+          (void) table_.take(change.step); // the supervisor's own table has taken it
+          return route_changed{};
         },
     };
   }
@@ -34,14 +33,14 @@ private:
     const auto node = request.asked.nodeid;
     const route* to = nullptr;
     if (mount_of(node) != 0)
-      to = table_->find_mount(mount_of(node));
+      to = table_.find_mount(mount_of(node));
     else if (node == FUSE_ROOT_ID)
-      to = table_->root_mount();
+      to = table_.root_mount();
     if constexpr (is_tracing)
       request.times.routed = now_nanoseconds();
     if (to != nullptr)
       send(to->mount, std::move(request));
-    else if (const auto* directory = mount_of(node) == 0 ? table_->find_directory(node) : nullptr)
+    else if (const auto* directory = mount_of(node) == 0 ? table_.find_directory(node) : nullptr)
       serve(request, *directory);
     else
       // Of a mount that is gone. Who reads has the file open: to it names mean nothing, but its bytes are
@@ -94,7 +93,7 @@ private:
 
   void lookup(const fs_request& request, const pseudo_directory& directory) {
     if (request.asked.name == "." || request.asked.name == "..") {
-      const auto* found = request.asked.name == "." ? &directory : table_->find_directory(directory.parent);
+      const auto* found = request.asked.name == "." ? &directory : table_.find_directory(directory.parent);
       return answer(request, inline_body::of(entry_reply(found->attributes, validity(request))));
     }
     const auto found = directory.entries.find(request.asked.name);
@@ -132,7 +131,7 @@ private:
     send(request.port, fs_reply{request.slot, error, request.times, {}});
   }
 
-  routes table_;
+  route_table table_;
 };
 
 } // namespace
