@@ -17,6 +17,8 @@
 #include "actors/mount_router.hpp"
 #include "actors/mount_supervisor.hpp"
 #include "actors/rafs_mount.hpp"
+#include "actors/vhost_user_session.hpp"
+#include "actors/virtqueue_port.hpp"
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::mount_image)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::remount_image)
@@ -60,3 +62,14 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::backend_list)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::count_actor)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::list_actors)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::actor_list)
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::settle_terms)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::take_terms)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::terms_taken)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::take_memory)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::memory_taken)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::take_call)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::show_answers)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::stop_queue)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::queue_stopped)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::abandon_queue)

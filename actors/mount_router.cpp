@@ -48,12 +48,25 @@ private:
       fail(request, request.asked.opcode == FUSE_READ ? EIO : ENOENT);
   }
 
+  /// How long a kernel may believe what a mount or an unmount changes, in seconds.
+  static std::uint64_t validity(const fs_request& request) noexcept {
+    return request.can_recall ? fuse::forever : 0;
+  }
+
+  /// A name in a pseudo-directory. What a mount's root is like never changes, whether it is there may.
+  static fuse_entry_out entry_of(const fs_request& request, const pseudo_entry& entry) noexcept {
+    auto out = entry_reply(entry.attributes, validity(request));
+    if (entry.is_mount)
+      out.attr_valid = fuse::forever;
+    return out;
+  }
+
   void serve(const fs_request& request, const pseudo_directory& directory) {
     switch (request.asked.opcode) {
     case FUSE_LOOKUP:
       return lookup(request, directory);
     case FUSE_GETATTR:
-      return answer(request, inline_body::of(attributes_reply(directory.attributes, fuse::forever)));
+      return answer(request, inline_body::of(attributes_reply(directory.attributes, validity(request))));
     case FUSE_READDIR:
     case FUSE_READDIRPLUS:
       return read_directory(request, directory);
@@ -81,12 +94,12 @@ private:
   void lookup(const fs_request& request, const pseudo_directory& directory) {
     if (request.asked.name == "." || request.asked.name == "..") {
       const auto* found = request.asked.name == "." ? &directory : table_.find_directory(directory.parent);
-      return answer(request, inline_body::of(entry_reply(found->attributes, fuse::forever)));
+      return answer(request, inline_body::of(entry_reply(found->attributes, validity(request))));
     }
     const auto found = directory.entries.find(request.asked.name);
     if (found == directory.entries.end())
       return fail(request, ENOENT); // not remembered by the kernel: a mount may come
-    answer(request, inline_body::of(entry_reply(found->second.attributes, fuse::forever)));
+    answer(request, inline_body::of(entry_of(request, found->second)));
   }
 
   void read_directory(const fs_request& request, const pseudo_directory& directory) {
@@ -105,8 +118,7 @@ private:
       if (!fits)
         break;
       if (position++ >= cursor)
-        fits = packer.add(name, entry.attributes.ino, position, S_IFDIR >> 12,
-                          entry_reply(entry.attributes, fuse::forever));
+        fits = packer.add(name, entry.attributes.ino, position, S_IFDIR >> 12, entry_of(request, entry));
     }
     answer(request, std::move(packer).take());
   }

@@ -78,6 +78,11 @@ std::string name_of(const backend_config& backend) {
   return backend.kind + " " + (localfs.blob_file.empty() ? localfs.directory : localfs.blob_file);
 }
 
+std::uint64_t nanoseconds_of(std::chrono::system_clock::time_point at) noexcept {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(at.time_since_epoch()).count());
+}
+
 class mount_supervisor : public observed_actor {
 public:
   mount_supervisor(caf::actor_config& config, std::vector<caf::actor> routers)
@@ -180,13 +185,12 @@ private:
     added.request = asked;
     auto record = std::make_shared<mount_record>();
     attach_caches(asked, opened, parts, added, *record);
-    const auto now = std::chrono::system_clock::now();
     added.mount = spawn_rafs_mount(system(), parts);
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch());
+    const auto now = std::chrono::system_clock::now();
     const route_step step{is_remount ? route_step::kind::replace : route_step::kind::add,
                           path,
-                          {added.mount, parts.number, attributes_in(parts, *root),
-                           static_cast<std::uint64_t>(seconds.count())}};
+                          {added.mount, parts.number, attributes_in(parts, *root)},
+                          nanoseconds_of(now)};
     std::vector<stale_entry> before;
     if (is_remount)
       before = names_below_root(path);
@@ -276,8 +280,9 @@ private:
     auto before = names_below_root(*path);
     auto old = std::move(found->second);
     mounts_.erase(found);
-    const route_step step{route_step::kind::remove, *path, {}};
-    auto change = table_.remove(*path);
+    const route_step step{
+        route_step::kind::remove, *path, {}, nanoseconds_of(std::chrono::system_clock::now())};
+    auto change = *table_.take(step); // what is mounted can be removed
     change.gone.insert(change.gone.end(), before.begin(), before.end());
     auto answer = make_response_promise<promise>();
     publish(step, change, [this, old = std::move(old), answer]() mutable {

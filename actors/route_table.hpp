@@ -32,8 +32,7 @@ struct pseudo_directory {
 struct route {
   caf::actor mount;
   std::uint32_t number = 0;
-  fuse_attr root{};          // ino is the root's node id
-  std::uint64_t made_at = 0; // seconds since 1970; directories made for the mount have this time
+  fuse_attr root{}; // ino is the root's node id
 };
 
 /// A kernel cache entry that a change makes wrong.
@@ -50,8 +49,9 @@ struct table_change {
 struct route_step {
   enum class kind { add, replace, remove };
   kind what = kind::add;
-  std::string path; // from normalize_mountpoint()
-  route to;         // but for remove
+  std::string path;     // from normalize_mountpoint()
+  route to;             // but for remove
+  std::uint64_t at = 0; // nanoseconds since 1970: the times of directories that are made or change
 };
 
 class route_table {
@@ -75,14 +75,15 @@ public:
   const route* root_mount() const { return find_mount(std::string{"/"}); }
 
 private:
-  /// Missing directories are made, with the time `made_at`.
-  pseudo_directory& directory_at(const std::vector<std::string>& parts, std::uint64_t made_at,
-                                 table_change& change);
+  pseudo_directory& directory_at(const std::vector<std::string>& parts, table_change& change);
+  /// Enters that the directory's listing differs: in the change, and in its times.
+  void mark_changed(pseudo_directory& directory, table_change& change);
 
   std::map<std::string, route> mounts_; // by path
   std::unordered_map<std::uint32_t, std::string> paths_;
   std::unordered_map<std::uint64_t, pseudo_directory> directories_; // by node id
   std::uint64_t last_directory_ = FUSE_ROOT_ID;
+  std::uint64_t at_ = 0; // of the step in hand
 };
 
 /// "/a/b" of "a//b/." and the like. malformed for "..", NUL, parts over 255 bytes.

@@ -70,19 +70,19 @@ TEST_CASE("tables that take the same steps show the same directories, times too"
   route_table other;
   std::vector<route_step> steps;
   for (std::uint32_t number = 1; number <= 50; ++number) {
-    auto to = numbered(number);
-    to.made_at = number * 100;
-    steps.push_back({kind::add, "/a" + std::to_string(number % 7) + "/b" + std::to_string(number), to});
+    const std::uint64_t at = number * 1'000'000'100;
+    steps.push_back(
+        {kind::add, "/a" + std::to_string(number % 7) + "/b" + std::to_string(number), numbered(number), at});
     if (number % 3 == 0)
-      steps.push_back({kind::remove, steps.back().path, {}});
+      steps.push_back({kind::remove, steps.back().path, {}, at + 10});
     else if (number % 5 == 0)
-      steps.push_back({kind::replace, steps.back().path, numbered(number + 1000)});
+      steps.push_back({kind::replace, steps.back().path, numbered(number + 1000), at + 20});
   }
   for (const auto& step : steps)
     REQUIRE(one.take(step));
   for (const auto& step : steps)
     REQUIRE(other.take(step));
-  CHECK(!one.take({kind::add, "/a1", numbered(2000)})); // a directory: nothing changes
+  CHECK(!one.take({kind::add, "/a1", numbered(2000), 7})); // a directory: nothing changes
   std::size_t directories = 0;
   for (std::uint64_t node = FUSE_ROOT_ID; node < 100; ++node) {
     const auto* mine = one.find_directory(node);
@@ -92,6 +92,7 @@ TEST_CASE("tables that take the same steps show the same directories, times too"
       continue;
     ++directories;
     CHECK(mine->attributes.mtime == its->attributes.mtime);
+    CHECK(mine->attributes.mtimensec == its->attributes.mtimensec);
     REQUIRE(mine->entries.size() == its->entries.size());
     for (const auto& [name, entry] : mine->entries) {
       CHECK(its->entries.at(name).attributes.ino == entry.attributes.ino);
