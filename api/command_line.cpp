@@ -83,6 +83,7 @@ command_line parse_command_line(int argc, const char* const* argv) {
   add_options(app, options, ignored, missing, rlimit);
   auto* fuse = app.add_subcommand("fuse", "Serve the host over /dev/fuse (also without a subcommand)");
   add_options(*fuse, options, ignored, missing, rlimit);
+  fuse->add_flag("-V,--version", wants_version, "Print the version and exit");
   for (const auto* name : {"virtiofs", "singleton", "uffd", "nbd"})
     app.add_subcommand(name, "Not in this build")->group("")->allow_extras();
   command_line outcome;

@@ -38,15 +38,3 @@ class Life(unittest.TestCase):
                 self.assertEqual(os.listdir(daemon.mountpoint), ["v"])
             with self.assertRaisesRegex(AssertionError, "Error: "):
                 Daemon("--bootstrap", "/no/such", "--localfs-dir", folder)
-
-    def test_two_hundred_clients_are_answered_at_once(self):
-        with Daemon() as daemon:
-            connections = [harness.UnixConnection(daemon.socket) for _ in range(200)]
-            for connection in connections:
-                connection.request("GET", "/api/v1/daemon")
-            self.assertEqual({connection.getresponse().status for connection in connections}, {200})
-            for connection in connections:
-                connection.close()
-            self.assertEqual(daemon.call("PUT", "/api/v1/mount?mountpoint=/x", b"x" * (11 << 20))[0], 413)
-            self.assertEqual(daemon.call("GET", "/api/v1/nothing"), (404, {"code": "UNDEFINED", "message": "NoRoute"}))
-            self.assertEqual(daemon.call("POST", "/api/v1/mount?mountpoint=/x", b"not json")[0], 400)
