@@ -38,7 +38,7 @@ result<opened_image> open(const mount_image& wanted) {
 } // namespace
 
 caf::actor spawn_image_opener(caf::actor_system& system) {
-  return system.spawn([](caf::event_based_actor* self) -> caf::behavior {
+  return system.spawn<caf::detached>([](caf::event_based_actor* self) -> caf::behavior {
     return {
         [self](const open_mount& asked) -> caf::result<opened_image> {
           self->quit();

@@ -25,7 +25,7 @@ struct opened_image {
   std::vector<std::shared_ptr<blob_cache_files>> files; // as image::blobs(); null entries: nothing is kept
 };
 
-/// Runs on the worker pool and ends after its one answer.
+/// Has a thread of its own, since the image may lie on a disk that hangs; ends after its one answer.
 caf::actor spawn_image_opener(caf::actor_system& system);
 
 } // namespace nydus

@@ -352,7 +352,7 @@ const std::array<api_front::served, 19>& api_front::table() {
 } // namespace
 
 caf::actor spawn_api_front(caf::actor_system& system, api_parts parts) {
-  return system.spawn<api_front>(std::move(parts));
+  return system.spawn<api_front, caf::detached>(std::move(parts));
 }
 
 std::vector<std::string> served_routes() {
