@@ -63,7 +63,7 @@ class UnixConnection(http.client.HTTPConnection):
 class Daemon:
     """Starts nydusd on a mountpoint with an API socket; `stop` and leaving the `with` block clean up whatever happened."""
 
-    def __init__(self, *options, directory=None):
+    def __init__(self, *options, directory=None, binary=NYDUSD):
         self.directory = directory or tempfile.mkdtemp(prefix="nydusd-test-")
         self.mountpoint = os.path.join(self.directory, "mnt")
         self.socket = os.path.join(self.directory, "api.sock")
@@ -71,7 +71,7 @@ class Daemon:
         os.makedirs(self.mountpoint, exist_ok=True)
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [NYDUSD, "--mountpoint", self.mountpoint, "--apisock", self.socket, "--rlimit-nofile", "0", *options],
+                [binary, "--mountpoint", self.mountpoint, "--apisock", self.socket, "--rlimit-nofile", "0", *options],
                 stdout=log, stderr=log)
         try:
             self.wait_until_running()

@@ -179,6 +179,15 @@ class ChangingImages(unittest.TestCase):
 
 @needs_fixtures
 class PseudoMounts(unittest.TestCase):
+    def test_a_listing_that_was_read_while_it_was_empty_shows_what_is_mounted_later(self):
+        with Daemon() as daemon:
+            self.assertEqual(os.listdir(daemon.mountpoint), [])
+            for name in ("one", "two"):
+                self.assertEqual(daemon.mount("/" + name, image(TREE_IMAGES[0]), config(BLOBS))[0], 204)
+                self.assertIn(name, os.listdir(daemon.mountpoint))
+            listed = subprocess.run(["ls", "-a", daemon.mountpoint], capture_output=True, check=True).stdout
+            self.assertEqual(listed.split(), [b".", b"..", b"one", b"two"])
+
     def test_a_thousand_mounts_live_side_by_side(self):
         with Daemon() as daemon:
             settings, names = config(BLOBS), {f"m{number}" for number in range(1000)}
