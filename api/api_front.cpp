@@ -250,7 +250,7 @@ private:
   void get_file_metrics(const http_request& request, const responder& to) {
     const auto latest = request.query.find("latest");
     const bool wants_latest = latest != request.query.end() && latest->second == "true";
-    with_files(request, to, "FilesMetrics", wants_latest,
+    with_files(request, to, "FsFilesMetrics", wants_latest,
                wants_latest ? latest_files_text : file_metrics_text);
   }
   void get_pattern(const http_request& request, const responder& to) {
