@@ -13,6 +13,7 @@
 #include <optional>
 #include <system_error>
 
+#include "actors/actor_census.hpp"
 #include "actors/error_code.hpp"
 #include "actors/fuse_notifier.hpp"
 #include "actors/fuse_port.hpp"
@@ -54,6 +55,7 @@ std::vector<int> usable_cpus() {
 struct daemon::state {
   quiet_config config;
   std::unique_ptr<caf::actor_system> system;
+  caf::actor census;
   std::vector<std::unique_ptr<reactor>> reactors;
   std::vector<caf::actor> routers;
   caf::actor supervisor;
@@ -74,6 +76,16 @@ const caf::actor& daemon::supervisor() const noexcept {
   return state_->supervisor;
 }
 
+const caf::actor& daemon::census() const noexcept {
+  return state_->census;
+}
+std::vector<const reactor*> daemon::reactors() const {
+  std::vector<const reactor*> all;
+  for (const auto& one : state_->reactors)
+    all.push_back(one.get());
+  return all;
+}
+
 const std::vector<caf::actor>& daemon::ports() const noexcept {
   return state_->ports;
 }
@@ -82,6 +94,7 @@ result<std::unique_ptr<daemon>> daemon::start(const daemon_parts& parts) {
   std::unique_ptr<daemon> started{new daemon};
   auto& parts_of = *started->state_;
   parts_of.system = std::make_unique<caf::actor_system>(parts_of.config);
+  parts_of.census = spawn_actor_census(*parts_of.system); // before all others, which it counts
   const auto cpus = usable_cpus();
   const auto count = std::clamp<std::size_t>(parts.reactor_count, 1, cpus.size());
   try {
@@ -161,6 +174,7 @@ void daemon::stop(bool keep_mount) {
   all.ports.clear();
   all.routers.clear();
   all.supervisor = nullptr;
+  all.census = nullptr;
   // A reader that hangs in a dead backend never ends, and the actor system would wait for it: all of this is
   // left to the end of the process, which is next.
   (void) state_.release();

@@ -19,6 +19,8 @@ class actor_system;
 
 namespace nydus {
 
+class reactor;
+
 struct daemon_parts {
   unsigned reactor_count = 1; // at most one per CPU is used
 };
@@ -34,6 +36,11 @@ public:
   caf::actor_system& system() noexcept;
   /// Answers the messages of mount_messages.hpp.
   const caf::actor& supervisor() const noexcept;
+
+  /// Answers list_actors.
+  const caf::actor& census() const noexcept;
+  /// They live as long as the process.
+  std::vector<const reactor*> reactors() const;
 
   /// The ports of the FUSE session; they answer list_inflight.
   const std::vector<caf::actor>& ports() const noexcept;

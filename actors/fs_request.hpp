@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "actors/trace_event.hpp"
 #include "protocol/bytes/owned_bytes.hpp"
 #include "protocol/fuse/request.hpp"
 #include "storage/blob_file.hpp"
@@ -23,6 +24,8 @@ struct fs_request {
   fuse::request asked;
   caf::actor port;
   std::uint32_t slot = 0; // the port's own number for it, echoed
+  trace_id trace{};
+  request_times times; // echoed, with what router and mount add
 };
 
 /// Gives up a request of this port, if it still waits: its asker was interrupted. No answer of its own.
@@ -61,8 +64,22 @@ private:
 struct fs_reply {
   std::uint32_t slot = 0;
   int error = 0; // errno, positive
+  request_times times;
   std::variant<std::monostate, inline_body, std::vector<std::byte>, std::vector<extent>> body;
 };
+
+/// Bytes of the answer's body.
+inline std::uint64_t size_of(const fs_reply& reply) noexcept {
+  if (const auto* small = std::get_if<inline_body>(&reply.body))
+    return small->span().size();
+  if (const auto* bytes = std::get_if<std::vector<std::byte>>(&reply.body))
+    return bytes->size();
+  std::uint64_t size = 0;
+  if (const auto* extents = std::get_if<std::vector<extent>>(&reply.body))
+    for (const auto& one : *extents)
+      size += one.size;
+  return size;
+}
 
 /// A mount's share of a node id. Pseudo-directories are mount 0 (architecture.md section 5).
 constexpr unsigned inode_bits = 44;

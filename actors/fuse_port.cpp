@@ -25,10 +25,8 @@ constexpr std::size_t most_extents = 64; // of one answer; more are gathered by 
 class fuse_port : public pinned_actor {
 public:
   fuse_port(caf::actor_config& config, reactor& home, fuse_port_parts parts)
-      : pinned_actor(config, home), parts_(std::move(parts)), request_(fuse::request_buffer_size),
-        reply_(fuse::max_read) {}
-
-  const char* name() const override { return "fuse_port"; }
+      : pinned_actor(config, home, "fuse_port"), parts_(std::move(parts)),
+        request_(fuse::request_buffer_size), reply_(fuse::max_read) {}
 
   caf::behavior make_behavior() override {
     home().watch(parts_.fd.get(), EPOLLIN, [this](std::uint32_t) { return take_request(); });
@@ -37,6 +35,7 @@ public:
         [this](const interrupt_request& wanted) { interrupt(wanted.unique); },
         [this](const know_siblings& known) { siblings_ = known.ports; },
         [this](const list_inflight&) { return slots_.inflight(); },
+        [this](const list_slowest&) { return slow_request_list{slots_.slowest()}; },
         [this](const close_port&) {
           close();
           return port_closed{};
@@ -85,8 +84,7 @@ private:
       return;
     if (const auto answer = answer_of_session(asked, parts_.terms))
       return write_reply(asked.unique, answer->error, answer->body.span());
-    const auto number = slots_.take(asked);
-    fs_request request{std::move(asked), caf::actor_cast<caf::actor>(this), number};
+    auto request = slots_.begin(std::move(asked), caf::actor_cast<caf::actor>(this));
     parts_.router->enqueue(caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, std::move(request)),
                            &home());
   }
@@ -108,11 +106,11 @@ private:
         write_small(*unique, reply);
       else if (!write_extents(*unique, *extents)) {
         // A page of the cache file is not in memory: a thread that may block brings it.
-        read_pages(system(), caf::actor_cast<caf::actor>(this), reply.slot, *extents);
+        read_pages(system(), caf::actor_cast<caf::actor>(this), reply);
         return;
       }
     }
-    slots_.release(reply.slot);
+    slots_.end(reply);
   }
 
   void write_small(std::uint64_t unique, const fs_reply& reply) {

@@ -17,9 +17,7 @@ namespace {
 class mount_router : public pinned_actor {
 public:
   mount_router(caf::actor_config& config, reactor& home)
-      : pinned_actor(config, home), table_(std::make_shared<const route_table>()) {}
-
-  const char* name() const override { return "mount_router"; }
+      : pinned_actor(config, home, "mount_router"), table_(std::make_shared<const route_table>()) {}
 
   caf::behavior make_behavior() override {
     return {
@@ -39,6 +37,8 @@ private:
       to = table_->find_mount(mount_of(node));
     else if (node == FUSE_ROOT_ID)
       to = table_->root_mount();
+    if constexpr (is_tracing)
+      request.times.routed = now_nanoseconds();
     if (to != nullptr)
       send(to->mount, std::move(request));
     else if (const auto* directory = mount_of(node) == 0 ? table_->find_directory(node) : nullptr)
@@ -112,9 +112,11 @@ private:
 
   template <class Body>
   void answer(const fs_request& request, Body body) {
-    send(request.port, fs_reply{request.slot, 0, std::move(body)});
+    send(request.port, fs_reply{request.slot, 0, request.times, std::move(body)});
   }
-  void fail(const fs_request& request, int error) { send(request.port, fs_reply{request.slot, error, {}}); }
+  void fail(const fs_request& request, int error) {
+    send(request.port, fs_reply{request.slot, error, request.times, {}});
+  }
 
   routes table_;
 };
