@@ -98,6 +98,9 @@ class CacheFaults(unittest.TestCase):
                     self.assertEqual(daemon.mount("/image", image(TREE_IMAGES[0]), config(BLOBS, work))[0], 204)
                     self.assertEqual(harness.differences(harness.tree(daemon.path("image")), manifest("tree")), [])
                     self.assertIn("No space left", str(daemon.call("GET", "/api/v1/daemon/events")[1]["errors"]))
+                    # What cannot be kept is not fetched ahead again and again.
+                    read = daemon.call("GET", "/api/v1/metrics/backend?id=/image")[1]["read_amount_total"]
+                    self.assertLess(read, 4 * os.path.getsize(glob.glob(BLOBS + "/e0b9f6be*")[0]))
                     self.assertEqual(daemon.umount("/image")[0], 204)
                     # What was kept is right, once there is room for the rest.
                     subprocess.run(["mount", "-o", "remount,size=64m", work], check=True)
