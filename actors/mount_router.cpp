@@ -44,7 +44,9 @@ private:
     else if (const auto* directory = mount_of(node) == 0 ? table_->find_directory(node) : nullptr)
       serve(request, *directory);
     else
-      fail(request, ENOENT); // of a mount that is gone
+      // Of a mount that is gone. Who reads has the file open: to it names mean nothing, but its bytes are
+      // lost.
+      fail(request, request.asked.opcode == FUSE_READ ? EIO : ENOENT);
   }
 
   void serve(const fs_request& request, const pseudo_directory& directory) {

@@ -12,6 +12,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include "actors/request_times.hpp"
+
 namespace nydus {
 
 namespace {
@@ -146,6 +148,20 @@ void reactor::serve(int fd, std::uint32_t events) {
   }
 }
 
+int reactor::wait(epoll_event* events, int most, int timeout) {
+  constexpr auto relaxed = std::memory_order_relaxed;
+  if (round_began_ != 0) {
+    const auto took = now_nanoseconds() - round_began_;
+    counters_.busy.store(counters_.busy.load(relaxed) + took, relaxed);
+    if (took > counters_.longest_round.load(relaxed))
+      counters_.longest_round.store(took, relaxed);
+  }
+  const int count = epoll_wait(epoll_.get(), events, most, timeout);
+  round_began_ = is_tracing ? now_nanoseconds() : 0;
+  counters_.rounds.fetch_add(1, relaxed);
+  return count;
+}
+
 void reactor::run() {
   current_reactor = this;
   pthread_setname_np(pthread_self(), name_.substr(0, 15).c_str());
@@ -164,9 +180,7 @@ void reactor::run() {
         break;
       continue;
     }
-    const int count =
-        epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), jobs_.empty() ? -1 : 0);
-    counters_.rounds.fetch_add(1, std::memory_order_relaxed);
+    const int count = wait(events.data(), static_cast<int>(events.size()), jobs_.empty() ? -1 : 0);
     for (int i = 0; i < count; ++i) {
       const auto& event = events[static_cast<std::size_t>(i)];
       serve(event.data.fd, event.events);

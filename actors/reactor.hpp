@@ -18,6 +18,8 @@
 
 #include "protocol/unique_fd.hpp"
 
+struct epoll_event;
+
 namespace nydus {
 
 /// Runs actors and watches descriptors in one pinned thread.
@@ -33,9 +35,11 @@ public:
 
   /// What the loop has done, written by its thread alone.
   struct loop_counters {
-    std::atomic<std::uint64_t> rounds{0};      // returns of epoll_wait
-    std::atomic<std::uint64_t> resumptions{0}; // actors resumed
-    std::atomic<std::uint64_t> wake_ups{0};    // by other threads
+    std::atomic<std::uint64_t> rounds{0};        // returns of epoll_wait
+    std::atomic<std::uint64_t> resumptions{0};   // actors resumed
+    std::atomic<std::uint64_t> wake_ups{0};      // by other threads
+    std::atomic<std::uint64_t> busy{0};          // nanoseconds outside of epoll_wait
+    std::atomic<std::uint64_t> longest_round{0}; // nanoseconds from one epoll_wait to the next
   };
 
   /// `cpu`: the processor to stay on; none if negative. Throws std::system_error if the kernel gives no
@@ -72,6 +76,7 @@ private:
   void serve(int fd, std::uint32_t events);
   void take_inbox();
   void run_jobs();
+  int wait(epoll_event* events, int most, int timeout);
   void wake() noexcept;
 
   std::string name_;
@@ -83,6 +88,7 @@ private:
   std::atomic<inbox_node*> inbox_{nullptr}; // from other threads, newest first
   std::atomic<bool> stopping_{false};
   loop_counters counters_;
+  std::uint64_t round_began_ = 0; // nanoseconds
   std::thread thread_;
 };
 

@@ -171,6 +171,8 @@ result<void> run(const daemon_options& options, const end_events& events) {
     api_parts parts;
     parts.supervisor = (*served)->supervisor();
     parts.ports = (*served)->ports();
+    parts.census = (*served)->census();
+    parts.reactors = (*served)->reactors();
     parts.id = options.id;
     parts.supervisor_path = options.supervisor;
     parts.default_settings = plan->settings;

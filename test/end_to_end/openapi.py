@@ -56,9 +56,9 @@ class Description:
             return [] if sum(not said for said in each) == 1 else [f"{where} is not one of the forms: {each}"]
         if value is None and schema.get("nullable"):
             return []
-        kinds = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}
+        kinds = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool, "number": (int, float)}
         wanted = kinds[schema["type"]]
-        if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
+        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
             return [f"{where} is {value!r:.80}, described is {schema['type']}"]
         if "enum" in schema and value not in schema["enum"]:
             return [f"{where} is {value!r}, described are {schema['enum']}"]
