@@ -387,9 +387,7 @@ private:
       size += slice.size;
     if (size == 0 || parts_.settings->batch_size == 0)
       return;
-    const auto attributes_size = file_size(inode);
-    const auto next =
-        ahead_.after_read(static_cast<std::uint64_t>(inode), offset, offset + size, attributes_size);
+    const auto next = ahead_.after_read(static_cast<std::uint64_t>(inode), offset, offset + size);
     if (next.size == 0)
       return;
     neighbours_.clear();
@@ -404,11 +402,6 @@ private:
       need.cause = cause_of({});
       send(parts_.blobs[blob_index].cache, std::move(need));
     }
-  }
-
-  std::uint64_t file_size(inode_number inode) const {
-    const auto found = contents().attributes(inode);
-    return found ? found->size : 0;
   }
 
   void settle(const chunks_ready& ready) {

@@ -2,6 +2,7 @@
 #include "actors/reactor.hpp"
 
 #include <caf/actor_system.hpp>
+#include <caf/logger.hpp>
 
 #include <pthread.h>
 #include <sched.h>
@@ -115,6 +116,9 @@ void reactor::take_inbox() {
 }
 
 void reactor::run_jobs() {
+  // Whoever spawns an actor leaves CAF's logger to its thread, which then looks up and notes the actor of
+  // each turn in a map that all threads lock.
+  caf::logger::set_current_actor_system(nullptr);
   take_inbox();
   for (int turn = 0; turn < jobs_per_round && !jobs_.empty(); ++turn) {
     auto* job = jobs_.front();

@@ -10,6 +10,8 @@ import threading
 import time
 import unittest
 
+import async_reads
+from async_reads import AsyncReads
 from harness import Daemon, build_image, config
 from hung_backend import HungBackend, Readers, needs_bindfs, within
 
@@ -65,13 +67,13 @@ class Images(unittest.TestCase):
 
     def assert_api_answers(self, daemon):
         for target in ("daemon", "daemon/events", "metrics?id=/hung", "metrics/files?id=/hung", "metrics/backend?id=/hung",
-                       "metrics/blobcache?id=/hung", "metrics/inflight"):
+                       "metrics/blobcache?id=/hung", "metrics/inflight", "actors", "trace?limit=100"):
             status, answer = within(PATIENCE, daemon.call, "GET", "/api/v1/" + target)
             self.assertIn(status, (200, 204), (target, answer))
 
 
 def cold_ranges(count):
-    return [(4096, place % CHUNKS * CHUNK + place // CHUNKS * 4096) for place in range(count)]
+    return [(4096, place % CHUNKS * CHUNK + place // CHUNKS * 4096 % CHUNK) for place in range(count)]
 
 
 @needs_bindfs
@@ -153,6 +155,23 @@ class HungMount(Images):
             self.assertEqual([status for status, _ in answers], [204] * 20, answers)
             within(PATIENCE, self.assert_right, daemon, "hung-7")
 
+    def test_metadata_that_hangs_after_the_mount_is_held_already_and_holds_up_nothing(self):
+        source = self.folder + "/many"
+        for place in range(4000):
+            os.makedirs(f"{source}/{place // 500}", exist_ok=True)
+            with open(f"{source}/{place // 500}/{place}", "wb"):
+                pass
+        build_image(source, self.blobs, self.blobs + "/many.boot")
+        with HungBackend(self.blobs) as backend, Daemon() as daemon:
+            self.mount(daemon, "good", self.small)
+            for number in range(4):
+                self.mount(daemon, f"many-{number}", backend.path + "/many.boot")
+            backend.hang()
+            for number in range(4):
+                for folder in range(8):
+                    self.assertEqual(len(within(PATIENCE, os.listdir, daemon.path(f"many-{number}", str(folder)))), 500)
+            within(PATIENCE, self.assert_right, daemon, "good")
+
     def test_told_to_end_the_daemon_ends_while_an_image_is_opened(self):
         shutil.copy(self.small, self.blobs + "/small.boot")
         with HungBackend(self.blobs) as backend, Daemon() as daemon:
@@ -172,31 +191,44 @@ class HungMount(Images):
 class Backpressure(Images):
     """NYDUS_TEST_WAITING: requests at once."""
 
-    def test_thousands_of_waiting_requests_cost_little_memory_and_each_is_answered_right(self):
-        count = int(os.environ.get("NYDUS_TEST_WAITING", "2000"))
+    @unittest.skipUnless(async_reads.is_usable(), "no asynchronous I/O for 10,000 reads: raise fs.aio-max-nr")
+    def test_ten_thousand_waiting_requests_cost_little_memory_and_no_thread_and_each_is_answered_right(self):
+        count = int(os.environ.get("NYDUS_TEST_WAITING", "10000"))
+        offsets = [offset for _, offset in cold_ranges(count)]
         with HungBackend(self.blobs) as backend, Daemon() as daemon:
             self.mount(daemon, "good", self.small)
             self.mount(daemon, "hung", self.big, backend.path,
                        limits={"mount_reads": 16, "mount_bytes": 1 << 20, "backend_requests": 4, "backend_bytes": 1 << 20})
             within(PATIENCE, self.assert_right, daemon, "good")
             backend.hang()
-            ranges = cold_ranges(count)
-            readers = Readers(daemon.path("hung/big"), ranges[:64])
+            first = AsyncReads(daemon.path("hung/big"), 4096, offsets[:64])
             self.assert_waiting(daemon, 64)
             before, threads = resident_kilobytes(daemon), thread_count(daemon)
-            more = Readers(daemon.path("hung/big"), ranges[64:])
+            others = AsyncReads(daemon.path("hung/big"), 4096, offsets[64:])
             self.assert_waiting(daemon, count)
-            # A request that waits is its bytes and a slot, not the chunks that it asks for.
-            self.assertLess(resident_kilobytes(daemon) - before, 2048 + 2 * count)
+            # A request that waits is a few hundred bytes, not the chunks that it asks for; 4 MiB are the API's answer.
+            self.assertLess(resident_kilobytes(daemon) - before, 4096 + count // 2)
             self.assertLessEqual(thread_count(daemon), threads + 1)
             within(PATIENCE, self.assert_right, daemon, "good")
+            self.assertEqual((first.got, others.got), ({}, {}))
             backend.go_on()
-            self.assertEqual(readers.join(60) + more.join(60), 0)
-            got = [readers.got[place] for place in range(64)] + [more.got[place] for place in range(count - 64)]
-            wrong = [place for place, (size, offset) in enumerate(ranges)
-                     if got[place] != self.bytes_of["big"][offset:offset + size]]
+            self.assertEqual(first.join(60) + others.join(60), 0)
+            got = [first.got[place] for place in range(64)] + [others.got[place] for place in range(count - 64)]
+            wrong = [place for place, offset in enumerate(offsets) if got[place] != self.bytes_of["big"][offset:offset + 4096]]
             self.assertEqual(wrong, [])
-            self.assertLess(resident_kilobytes(daemon) - before, 8192 + 2 * count)
+
+    @unittest.skipUnless(async_reads.is_usable(), "no asynchronous I/O for 10,000 reads: raise fs.aio-max-nr")
+    def test_ten_thousand_waiting_requests_get_eio_once_when_their_mount_is_unmounted(self):
+        count = int(os.environ.get("NYDUS_TEST_WAITING", "10000"))
+        with HungBackend(self.blobs) as backend, Daemon() as daemon:
+            self.mount(daemon, "hung", self.big, backend.path)
+            backend.hang()
+            reads = AsyncReads(daemon.path("hung/big"), 4096, [offset for _, offset in cold_ranges(count)])
+            self.assert_waiting(daemon, count)
+            self.assertEqual(within(PATIENCE, daemon.umount, "/hung")[0], 204)
+            self.assertEqual(reads.join(PATIENCE), 0)
+            self.assertEqual(set(reads.got.values()), {errno.EIO})
+            self.assertEqual(within(PATIENCE, daemon.call, "GET", "/api/v1/metrics/inflight")[1], None)
 
 
 def resident_kilobytes(daemon):
