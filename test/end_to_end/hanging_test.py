@@ -28,7 +28,18 @@ class Hanging(unittest.TestCase):
         self.slow_blobs = self.disk.path("made/blobs")
 
     def hang(self):
+        """Returns once every thread of it is stopped. What one of them still took would be waited for beyond any kill: the kernel
+        lets nobody leave a request that its server has read."""
+        process = self.disk.process.pid
         self.disk.process.send_signal(signal.SIGSTOP)
+
+        def is_stopped():
+            states = []
+            for thread in os.listdir(f"/proc/{process}/task"):
+                with open(f"/proc/{process}/task/{thread}/stat") as file:
+                    states.append(file.read().rpartition(")")[2].split()[0])
+            return set(states) == {"T"}
+        harness.until(is_stopped)
 
     def go_on(self):
         self.disk.process.send_signal(signal.SIGCONT)
