@@ -21,7 +21,9 @@
 #include "actors/mount_router.hpp"
 #include "actors/mount_supervisor.hpp"
 #include "actors/reactor.hpp"
+#include "actors/vhost_user_session.hpp"
 #include "protocol/fuse/device.hpp"
+#include "protocol/vhost_user/connection.hpp"
 
 namespace nydus {
 
@@ -144,6 +146,18 @@ result<void> daemon::serve_fuse(const std::string& mountpoint, std::function<voi
   caf::anon_send(state_->supervisor,
                  know_notifier{spawn_fuse_notifier(*state_->system, state_->session->fd())});
   state_->session->raise_readahead();
+  return {};
+}
+
+result<void> daemon::serve_virtiofs(const std::string& path) {
+  auto listener = vhost_user::listen_at(path);
+  if (!listener)
+    return listener.error();
+  vhost_user_session_parts parts;
+  parts.listener = std::move(*listener);
+  for (std::size_t i = 0; i < state_->reactors.size(); ++i)
+    parts.places.push_back({state_->reactors[i].get(), state_->routers[i]});
+  state_->ports.push_back(spawn_vhost_user_session(*state_->system, std::move(parts)));
   return {};
 }
 

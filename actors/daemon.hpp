@@ -42,7 +42,7 @@ public:
   /// They live as long as the process.
   std::vector<const reactor*> reactors() const;
 
-  /// The ports of the FUSE session; they answer list_inflight.
+  /// Who answers list_inflight and list_slowest: the ports of the FUSE session, or the virtio-fs session.
   const std::vector<caf::actor>& ports() const noexcept;
 
   /// Mounts an image and waits until it can be reached.
@@ -51,6 +51,10 @@ public:
   /// Mounts FUSE on an existing directory and serves it. `session_ended` is called once, from a reactor, when
   /// the kernel ends the session (someone unmounted it).
   result<void> serve_fuse(const std::string& mountpoint, std::function<void()> session_ended);
+
+  /// Listens on the vhost-user socket `path` and serves one VMM after the other. A socket that is left there
+  /// is replaced. Nobody needs to connect for it to be RUNNING.
+  result<void> serve_virtiofs(const std::string& path);
 
   /// Unmounts and stops, in this order:
   ///   1. the kernel's mount is detached: no new users

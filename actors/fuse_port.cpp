@@ -85,6 +85,7 @@ private:
     if (const auto answer = answer_of_session(asked, parts_.terms))
       return write_reply(asked.unique, answer->error, answer->body.span());
     auto request = slots_.begin(std::move(asked), caf::actor_cast<caf::actor>(this));
+    request.can_recall = true;
     parts_.router->enqueue(caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, std::move(request)),
                            &home());
   }
@@ -101,10 +102,10 @@ private:
 
   void finish(const fs_reply& reply) {
     if (const auto unique = slots_.unique_of(reply.slot)) {
-      const auto* extents = std::get_if<std::vector<extent>>(&reply.body);
-      if (reply.error != 0 || extents == nullptr)
-        write_small(*unique, reply);
-      else if (!write_extents(*unique, *extents)) {
+      const auto extents = reply.extents();
+      if (extents.empty())
+        write_reply(*unique, reply.error, reply.bytes());
+      else if (!write_extents(*unique, extents)) {
         // A page of the cache file is not in memory: a thread that may block brings it.
         read_pages(system(), caf::actor_cast<caf::actor>(this), reply);
         return;
@@ -113,18 +114,9 @@ private:
     slots_.end(reply);
   }
 
-  void write_small(std::uint64_t unique, const fs_reply& reply) {
-    std::span<const std::byte> body;
-    if (const auto* small = std::get_if<inline_body>(&reply.body))
-      body = small->span();
-    else if (const auto* bytes = std::get_if<std::vector<std::byte>>(&reply.body))
-      body = *bytes;
-    write_reply(unique, reply.error, body);
-  }
-
   /// False if that would block, or is too scattered; nothing is written then. The bytes of cache files go
   /// from their pages to /dev/fuse without a copy between.
-  bool write_extents(std::uint64_t unique, const std::vector<extent>& extents) {
+  bool write_extents(std::uint64_t unique, std::span<const extent> extents) {
     static const std::vector<std::byte> zeros(fuse::max_read);
     fuse_out_header header{};
     std::array<iovec, most_extents + 1> parts;

@@ -17,6 +17,8 @@
 #include "actors/mount_router.hpp"
 #include "actors/mount_supervisor.hpp"
 #include "actors/rafs_mount.hpp"
+#include "actors/vhost_user_session.hpp"
+#include "actors/virtqueue_port.hpp"
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::mount_image)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::remount_image)
@@ -45,8 +47,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::drop_runs)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::read_run)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::reader_idle)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::run_read)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::take_routes)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::routes_taken)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::change_route)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::route_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::know_siblings)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::close_port)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::port_closed)
@@ -60,3 +62,14 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::backend_list)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::count_actor)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::list_actors)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::actor_list)
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::settle_terms)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::take_terms)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::terms_taken)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::take_memory)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::memory_taken)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::take_call)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::show_answers)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::stop_queue)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::queue_stopped)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::abandon_queue)

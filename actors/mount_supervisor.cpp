@@ -78,6 +78,11 @@ std::string name_of(const backend_config& backend) {
   return backend.kind + " " + (localfs.blob_file.empty() ? localfs.directory : localfs.blob_file);
 }
 
+std::uint64_t nanoseconds_of(std::chrono::system_clock::time_point at) noexcept {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(at.time_since_epoch()).count());
+}
+
 class mount_supervisor : public observed_actor {
 public:
   mount_supervisor(caf::actor_config& config, std::vector<caf::actor> routers)
@@ -180,25 +185,25 @@ private:
     added.request = asked;
     auto record = std::make_shared<mount_record>();
     attach_caches(asked, opened, parts, added, *record);
-    route to{spawn_rafs_mount(system(), parts), parts.number, attributes_in(parts, *root)};
-    added.mount = to.mount;
-    result<table_change> change = failure{};
-    caf::actor replaced;
-    if (is_remount) {
-      auto before = names_below_root(path);
-      change = table_.replace(path, to);
-      change->gone.insert(change->gone.end(), before.begin(), before.end());
-    } else {
-      change = table_.add(path, to);
-    }
+    added.mount = spawn_rafs_mount(system(), parts);
+    const auto now = std::chrono::system_clock::now();
+    const route_step step{is_remount ? route_step::kind::replace : route_step::kind::add,
+                          path,
+                          {added.mount, parts.number, attributes_in(parts, *root)},
+                          nanoseconds_of(now)};
+    std::vector<stale_entry> before;
+    if (is_remount)
+      before = names_below_root(path);
+    auto change = table_.take(step);
     if (!change) {
       end(added);
       return refuse_late(change.error());
     }
+    change->gone.insert(change->gone.end(), before.begin(), before.end());
     record->number = parts.number;
     record->mountpoint = path;
     record->source = asked.source;
-    record->mounted_at = std::chrono::system_clock::now();
+    record->mounted_at = now;
     record->settings = asked.settings;
     record->contents = opened.contents;
     record->counters = parts.counters;
@@ -207,7 +212,7 @@ private:
     start_prefetch(asked, parts, added);
     auto old = std::move(mounts_[path]);
     mounts_[path] = std::move(added);
-    publish(*change, [this, path, old = std::move(old), answer]() mutable {
+    publish(step, *change, [this, path, old = std::move(old), answer]() mutable {
       if (old.mount)
         end(old);
       changing_.erase(path);
@@ -275,10 +280,12 @@ private:
     auto before = names_below_root(*path);
     auto old = std::move(found->second);
     mounts_.erase(found);
-    auto change = table_.remove(*path);
+    const route_step step{
+        route_step::kind::remove, *path, {}, nanoseconds_of(std::chrono::system_clock::now())};
+    auto change = *table_.take(step); // what is mounted can be removed
     change.gone.insert(change.gone.end(), before.begin(), before.end());
     auto answer = make_response_promise<promise>();
-    publish(change, [this, old = std::move(old), answer]() mutable {
+    publish(step, change, [this, old = std::move(old), answer]() mutable {
       end(old);
       answer.deliver(mount_changed{});
     });
@@ -298,10 +305,9 @@ private:
     return names;
   }
 
-  /// Gives all routers the new table, then drops what the kernel has cached, then goes on.
+  /// Has all routers take the step too, then drops what the kernel has cached, then goes on.
   template <class Next>
-  void publish(const table_change& change, Next next) {
-    const auto table = std::make_shared<const route_table>(table_);
+  void publish(const route_step& step, const table_change& change, Next next) {
     auto missing = std::make_shared<std::size_t>(routers_.size());
     auto go_on = std::make_shared<Next>(std::move(next));
     const auto drop = [this, change, go_on] {
@@ -317,8 +323,8 @@ private:
         if (--*missing == 0)
           drop();
       };
-      request(router, caf::infinite, take_routes{table})
-          .then([one_less](const routes_taken&) { one_less(); },
+      request(router, caf::infinite, change_route{step})
+          .then([one_less](const route_changed&) { one_less(); },
                 [one_less](const caf::error&) { one_less(); });
     }
   }

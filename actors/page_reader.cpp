@@ -13,7 +13,7 @@ namespace nydus {
 
 namespace {
 
-result<owned_bytes> gather(const std::vector<extent>& extents) {
+result<owned_bytes> gather(std::span<const extent> extents) {
   std::size_t total = 0;
   for (const auto& one : extents)
     total += one.size;
@@ -36,15 +36,14 @@ result<owned_bytes> gather(const std::vector<extent>& extents) {
 
 void read_pages(caf::actor_system& system, const caf::actor& port, fs_reply reply) {
   system.spawn([port, reply = std::move(reply)](caf::event_based_actor* self) mutable {
-    auto bytes = gather(std::get<std::vector<extent>>(reply.body));
+    auto bytes = gather(reply.extents());
     if (!bytes) {
       log_line(log_level::error, bytes.error().detail);
       reply.error = EIO;
       reply.body = std::monostate{};
     } else {
       const auto size = static_cast<std::uint32_t>(bytes->size());
-      reply.body =
-          std::vector<extent>{{nullptr, std::make_shared<const owned_bytes>(std::move(*bytes)), 0, size}};
+      reply.body = extent{nullptr, std::make_shared<const owned_bytes>(std::move(*bytes)), 0, size};
     }
     self->send(port, std::move(reply));
   });

@@ -456,6 +456,8 @@ private:
       extents.push_back(std::move(part));
     }
     count_read(request, total);
+    if (extents.size() == 1)
+      return answer(request, std::move(extents.front()));
     answer(request, std::move(extents));
   }
 

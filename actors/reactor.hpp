@@ -7,6 +7,8 @@
 #include <caf/execution_unit.hpp>
 #include <caf/resumable.hpp>
 
+#include <sys/epoll.h>
+
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -15,10 +17,9 @@
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <vector>
 
 #include "protocol/unique_fd.hpp"
-
-struct epoll_event;
 
 namespace nydus {
 
@@ -73,10 +74,10 @@ private:
   };
 
   void run();
-  void serve(int fd, std::uint32_t events);
+  void wait_for_events();
+  void serve(const epoll_event& event);
   void take_inbox();
   void run_jobs();
-  int wait(epoll_event* events, int most, int timeout);
   void wake() noexcept;
 
   std::string name_;
@@ -84,6 +85,8 @@ private:
   unique_fd epoll_;
   unique_fd wake_;
   std::unordered_map<int, std::shared_ptr<ready_handler>> handlers_;
+  std::vector<epoll_event> events_;         // of this round
+  std::vector<epoll_event> unfinished_;     // whose handlers had more to take when their calls were used up
   std::deque<caf::resumable*> jobs_;        // this thread's own queue
   std::atomic<inbox_node*> inbox_{nullptr}; // from other threads, newest first
   std::atomic<bool> stopping_{false};

@@ -12,7 +12,7 @@
 #include <cerrno>
 #include <cstdint>
 
-#include "metadata/mapping_guard.hpp"
+#include "protocol/bytes/mapping_guard.hpp"
 #include "protocol/unique_fd.hpp"
 
 namespace nydus {

@@ -14,6 +14,11 @@ import unittest
 needs_bindfs = unittest.skipUnless(shutil.which("bindfs"), "no bindfs: install Debian's package of that name")
 
 
+def state_of(stat):
+    with open(stat, encoding="ascii", errors="replace") as file:
+        return file.read().rsplit(") ", 1)[1][0]
+
+
 class HungBackend:
     """`directory` as `path`; hang() stops all answers, go_on() lets them come. Leaving the `with` block cleans up."""
 
@@ -28,6 +33,10 @@ class HungBackend:
 
     def hang(self):
         self.process.send_signal(signal.SIGSTOP)
+        # A request that it has taken already could not even be killed: only when all threads stand still does it take no more.
+        tasks = f"/proc/{self.process.pid}/task"
+        while any(state_of(f"{tasks}/{task}/stat") != "T" for task in os.listdir(tasks)):
+            time.sleep(0.001)
 
     def go_on(self):
         self.process.send_signal(signal.SIGCONT)
