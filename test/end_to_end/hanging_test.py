@@ -5,57 +5,35 @@ import http.client
 import os
 import signal
 import subprocess
-import tempfile
 import threading
 import unittest
 
 import harness
-from harness import BLOBS, MADE, Daemon, TREE_IMAGES, build_image, config, image, manifest, needs_fixtures
+from harness import BLOBS, MADE, Daemon, TREE_IMAGES, config, image, manifest, needs_fixtures
+from hung_backend import HungBackend, needs_bindfs
 
 
 @needs_fixtures
+@needs_bindfs
 class Hanging(unittest.TestCase):
-    """A second nydusd serves the fixtures to the one that is tested; stopped, it is a disk that hangs."""
-
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        os.mkdir(folder.name + "/blobs")
-        boot = build_image(MADE, folder.name + "/blobs", folder.name + "/boot")
-        self.disk = Daemon()
+        self.disk = HungBackend(MADE)
         self.addCleanup(self.disk.__exit__)
-        self.assertEqual(self.disk.mount("/made", boot, config(folder.name + "/blobs"))[0], 204)
-        self.slow_blobs = self.disk.path("made/blobs")
-
-    def hang(self):
-        """Returns once every thread of it is stopped. What one of them still took would be waited for beyond any kill: the kernel
-        lets nobody leave a request that its server has read."""
-        process = self.disk.process.pid
-        self.disk.process.send_signal(signal.SIGSTOP)
-
-        def is_stopped():
-            states = []
-            for thread in os.listdir(f"/proc/{process}/task"):
-                with open(f"/proc/{process}/task/{thread}/stat") as file:
-                    states.append(file.read().rpartition(")")[2].split()[0])
-            return set(states) == {"T"}
-        harness.until(is_stopped)
-
-    def go_on(self):
-        self.disk.process.send_signal(signal.SIGCONT)
+        self.slow_blobs = os.path.join(self.disk.path, "blobs")
+        self.slow_image = os.path.join(self.disk.path, TREE_IMAGES[1] + ".boot")
 
     def read_by_another(self, path):
         return subprocess.Popen(["cat", path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def mount_or_be_left(self, daemon):
         with contextlib.suppress(OSError, http.client.HTTPException):
-            daemon.mount("/x", self.disk.path("made", TREE_IMAGES[1] + ".boot"), config(BLOBS))
+            daemon.mount("/x", self.slow_image, config(BLOBS))
 
     def test_a_backend_that_hangs_costs_its_own_readers_alone_and_they_can_be_killed(self):
         with Daemon() as daemon:
             self.assertEqual(daemon.mount("/slow", image(TREE_IMAGES[0]), config(self.slow_blobs, daemon.directory + "/slow"))[0], 204)
             self.assertEqual(daemon.mount("/fast", image(TREE_IMAGES[0]), config(BLOBS, daemon.directory + "/fast"))[0], 204)
-            self.hang()
+            self.disk.hang()
             text = daemon.path("slow/special/big-text")
             readers = [self.read_by_another(text) for _ in range(6)]
             harness.until(lambda: daemon.call("GET", "/api/v1/metrics/inflight")[0] == 200)
@@ -70,30 +48,30 @@ class Hanging(unittest.TestCase):
             self.assertEqual(daemon.umount("/slow")[0], 204)
             for reader in readers[2:]:
                 self.assertEqual(reader.wait(5), 1)
-            self.go_on()
+            self.disk.go_on()
             self.assertEqual(daemon.mount("/slow", image(TREE_IMAGES[0]), config(self.slow_blobs, daemon.directory + "/slow"))[0], 204)
             self.assertEqual(harness.differences(harness.tree(daemon.path("slow")), manifest("tree")), [])
 
     def test_readers_get_their_bytes_when_the_backend_goes_on(self):
         with Daemon() as daemon:
             self.assertEqual(daemon.mount("/slow", image(TREE_IMAGES[1]), config(self.slow_blobs, daemon.directory + "/slow"))[0], 204)
-            self.hang()
+            self.disk.hang()
             readers = [self.read_by_another(daemon.path("slow/special/big-text")) for _ in range(4)]
             harness.until(lambda: daemon.call("GET", "/api/v1/metrics/inflight")[0] == 200)
             readers[0].kill()
             readers[0].wait(5)
-            self.go_on()
+            self.disk.go_on()
             for reader in readers[1:]:
                 self.assertEqual(reader.wait(10), 0)
             self.assertEqual(harness.differences(harness.tree(daemon.path("slow")), manifest("tree")), [])
 
     def test_images_that_hang_while_they_are_opened_hold_up_no_other_call(self):
         with Daemon() as daemon:
-            self.hang()
+            self.disk.hang()
             answers = []
 
             def mount(number):
-                answers.append(daemon.mount(f"/s{number}", self.disk.path("made", TREE_IMAGES[1] + ".boot"), config(BLOBS))[0])
+                answers.append(daemon.mount(f"/s{number}", self.slow_image, config(BLOBS))[0])
             threads = [threading.Thread(target=mount, args=(number,)) for number in range(20)]
             for thread in threads:
                 thread.start()
@@ -102,7 +80,7 @@ class Hanging(unittest.TestCase):
             self.assertEqual(daemon.umount("/s3")[0], 500)
             self.assertEqual(daemon.umount("/fast")[0], 204)
             self.assertEqual(answers, [])
-            self.go_on()
+            self.disk.go_on()
             for thread in threads:
                 thread.join()
             self.assertEqual(set(answers), {204})
@@ -112,7 +90,7 @@ class Hanging(unittest.TestCase):
         for how in ("SIGTERM", "SIGINT", "umount", "exit"):
             with self.subTest(how), Daemon() as daemon:
                 self.assertEqual(daemon.mount("/slow", image(TREE_IMAGES[0]), config(self.slow_blobs))[0], 204)
-                self.hang()
+                self.disk.hang()
                 reader = self.read_by_another(daemon.path("slow/special/big-text"))
                 harness.until(lambda: daemon.call("GET", "/api/v1/metrics/inflight")[0] == 200)
                 thread = threading.Thread(target=self.mount_or_be_left, args=(daemon,))
@@ -126,6 +104,6 @@ class Hanging(unittest.TestCase):
                 else:
                     daemon.process.send_signal(getattr(signal, how))
                 self.assertEqual(daemon.process.wait(5), 0)
-                self.go_on()
+                self.disk.go_on()
                 reader.wait(5)
                 thread.join()

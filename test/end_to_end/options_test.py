@@ -120,8 +120,7 @@ class CommandLine(unittest.TestCase):
                 os.symlink(os.path.join(BLOBS, blob), os.path.join(folder, blob))
             for options in (["--bootstrap", boot, "--localfs-dir", folder], ["-B", boot, "-D", folder, "fuse"],
                             ["fuse", "--metadata", boot, "-D", folder, "--thread-num", "10", "--failover-policy", "resend"],
-                            ["--log-level", "WARN", "--fuse-threads", "2", "fuse", f"--bootstrap={boot}", f"--localfs-dir={folder}",
-                             "--rlimit-nofile", "1,000,000"],
+                            ["--log-level", "WARN", "--fuse-threads", "2", "fuse", f"--bootstrap={boot}", f"--localfs-dir={folder}"],
                             ["-B", boot, "-D", folder, "--backend-source", "https://example.org", "--writable", "-l", "error"],
                             ["-B", boot, "-D", folder, "--prefetch-files", "/special", "/deep", "--log-level", "error"],
                             ["-B", boot, "-D", folder, "--virtual-mountpoint", "/v/w", "--id", "x", "--supervisor", "/tmp/none"]):
