@@ -69,6 +69,8 @@ public:
   void add_region(const memory_region& region);
   void remove_region(const wire_region& region);
   void start_queue(const guest_memory& memory, const driver_queue& queue, std::uint16_t base);
+  /// SET_VRING_CALL and SET_VRING_ERR.
+  void set_events(const driver_queue& queue);
   void enable_queue(unsigned index, bool enabled);
   /// GET_VRING_BASE: stops that queue.
   std::uint16_t stop_queue(unsigned index);
