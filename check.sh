@@ -35,8 +35,11 @@ install_missing() {
 # configure FOLDER MESON_OPTION... : a build folder with those options, made or brought up to date
 configure() {
   local folder=$1; shift
-  if [ -f "$folder/build.ninja" ]; then meson configure "$folder" "$@" >/dev/null; else meson setup "$folder" "$@" >"$work/setup" 2>&1; fi \
-    || { cat "$work/setup" 2>/dev/null; return 1; }
+  [ -f "$folder/build.ninja" ] && { meson configure "$folder" "$@" >/dev/null; return; }
+  # A folder without build.ninja was left by an interrupted set-up.
+  [ -d "$folder" ] && meson setup --reconfigure "$folder" "$@" >"$work/setup" 2>&1 && return
+  rm -rf "$folder"
+  meson setup "$folder" "$@" >"$work/setup" 2>&1 || { cat "$work/setup"; return 1; }
 }
 
 # run_suites FOLDER NAME: meson's tests of that build folder, counted

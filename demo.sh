@@ -3,24 +3,34 @@
 # curl, and reads them. Leaves nothing behind, also when interrupted. As root, on Debian 12.
 set -eu
 cd "$(dirname "$0")"
-work=$(mktemp -d)
+[ "$(id -u)" = 0 ] || { echo "demo.sh: mounting needs root; run it as root (sudo ./demo.sh)" >&2; exit 1; }
+[ -c /dev/fuse ] || { echo "demo.sh: there is no /dev/fuse; 'modprobe fuse', or give it to this container" >&2; exit 1; }
+work=
 daemon=
 clean_up() {
   status=$?
+  trap '' INT TERM HUP # whoever asks again waits for it
   trap - EXIT
-  [ -n "$daemon" ] && kill "$daemon" 2>/dev/null && wait "$daemon" 2>/dev/null
-  umount -l "$work/mnt" 2>/dev/null || true
-  rm -rf "$work"
+  if [ -n "$daemon" ]; then
+    kill "$daemon" 2>/dev/null || true
+    wait "$daemon" 2>/dev/null || true
+  fi
+  if [ -n "$work" ]; then
+    umount -l "$work/mnt" 2>/dev/null || true
+    rm -rf "$work"
+  fi
   exit "$status"
 }
 trap clean_up EXIT
+trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
+work=$(mktemp -d)
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 
 say "Building (the first time takes some minutes)"
 ./check.sh build
-command -v curl >/dev/null || apt-get install -y -qq --no-install-recommends curl >/dev/null
+command -v curl >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends curl >/dev/null; }
 mkdir "$work/mnt" "$work/blobs" "$work/cache"
 
 for source in /usr/share/doc /usr/include; do
@@ -31,7 +41,8 @@ done
 say "nydusd: one file system, its API on a unix socket"
 build/api/nydusd --mountpoint "$work/mnt" --apisock "$work/api.sock" --log-level warn &
 daemon=$!
-for _ in $(seq 100); do [ -S "$work/api.sock" ] && break; sleep 0.05; done
+for _ in $(seq 200); do [ -S "$work/api.sock" ] && break; sleep 0.05; done
+[ -S "$work/api.sock" ] || { echo "demo.sh: nydusd does not answer" >&2; exit 1; }
 api() { curl --silent --show-error --fail-with-body --unix-socket "$work/api.sock" "$@"; }
 
 for name in doc include; do
@@ -54,8 +65,10 @@ for source in /usr/share/doc /usr/include; do
 done
 
 say "The daemon's state and the metrics of one mount"
-api http://localhost/api/v1/daemon
-echo
+api http://localhost/api/v1/daemon | python3 -c '
+import json, sys
+state = json.load(sys.stdin)
+print(json.dumps({**state, "backend_collection": sorted(state["backend_collection"])}, indent=2))'
 api 'http://localhost/api/v1/metrics?id=/include'
 echo
 say "Unmounting"

@@ -55,8 +55,6 @@ settled_chunk settle(const blob_cache_parts& parts, const chunk& wanted, std::sp
   }
   if (parts.files && !is_from_cache) {
     const auto kept = parts.files->store(wanted, stored, plain->span());
-    if (kept)
-      add(parts.cache_seen->chunks_present);
     if (kept && !parts.files->keeps_compressed())
       return settled;
     if (!kept && kept.error().code != errc::not_supported)

@@ -20,8 +20,6 @@ namespace nydus {
 
 namespace {
 
-// Requests taken in one go before their answers get a turn.
-constexpr int requests_per_turn = 16;
 constexpr std::size_t most_extents = 64; // of one answer; more are gathered by page_reader
 
 class fuse_port : public pinned_actor {
@@ -33,7 +31,7 @@ public:
   const char* name() const override { return "fuse_port"; }
 
   caf::behavior make_behavior() override {
-    home().watch(parts_.fd.get(), EPOLLIN, [this](std::uint32_t) { take_requests(); });
+    home().watch(parts_.fd.get(), EPOLLIN, [this](std::uint32_t) { return take_request(); });
     return {
         [this](const fs_reply& reply) { finish(reply); },
         [this](const interrupt_request& wanted) { interrupt(wanted.unique); },
@@ -51,21 +49,21 @@ public:
 private:
   // -- requests --------------------------------------------------------------
 
-  void take_requests() {
-    for (int turn = 0; turn < requests_per_turn; ++turn) {
-      const auto size = ::read(parts_.fd.get(), request_.data(), request_.size());
-      if (size >= 0) {
-        take(std::span{request_}.first(static_cast<std::size_t>(size)));
-        continue;
-      }
-      if (errno == EINTR || errno == ENOENT) // ENOENT: its asker gave it up meanwhile
-        continue;
-      if (errno == EAGAIN)
-        return;
-      if (errno != ENODEV)
-        log_line(log_level::error, system_failure("read /dev/fuse", errno).detail);
-      return end_session();
+  /// Takes one, so that its answer does not wait for those behind it; true if there may be more.
+  bool take_request() {
+    const auto size = ::read(parts_.fd.get(), request_.data(), request_.size());
+    if (size >= 0) {
+      take(std::span{request_}.first(static_cast<std::size_t>(size)));
+      return true;
     }
+    if (errno == EINTR || errno == ENOENT) // ENOENT: its asker gave it up meanwhile
+      return true;
+    if (errno == EAGAIN)
+      return false;
+    if (errno != ENODEV)
+      log_line(log_level::error, system_failure("read /dev/fuse", errno).detail);
+    end_session();
+    return false;
   }
 
   void take(std::span<const std::byte> bytes) {

@@ -68,7 +68,6 @@ struct cache_counters {
   counter whole_hits{0};   // reads served from the cache alone
   counter partial_hits{0}; // reads that had to fetch
   counter reads{0};
-  counter chunks_present{0};
   counter prefetched_bytes{0};
   counter prefetch_requests{0};
   counter prefetch_chunks{0}; // before merging

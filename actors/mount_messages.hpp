@@ -11,6 +11,7 @@
 
 #include "actors/mount_counters.hpp"
 #include "metadata/image.hpp"
+#include "storage/blob_cache_files.hpp"
 #include "storage/mount_settings.hpp"
 
 namespace nydus {
@@ -52,6 +53,13 @@ struct file_counters {
   std::uint32_t first_access_nanoseconds = 0;
 };
 
+/// What the API may know of one blob of a mount. Mounts that use the same blob the same way share all of it.
+struct blob_record {
+  std::shared_ptr<const blob_cache_files> files; // null: nothing is kept
+  std::shared_ptr<const backend_counters> backend;
+  std::shared_ptr<const cache_counters> cache; // its prefetched_* and prefetch_requests alone
+};
+
 /// What the API may know of one mount. Immutable but for the counters it points to.
 struct mount_record {
   std::string mountpoint;
@@ -60,8 +68,8 @@ struct mount_record {
   std::shared_ptr<const mount_settings> settings;
   std::shared_ptr<const image> contents;
   std::shared_ptr<const mount_counters> counters;
-  std::shared_ptr<const backend_counters> backend;
-  std::shared_ptr<const cache_counters> cache;
+  std::shared_ptr<const cache_counters> cache; // its own reads and when it prefetched
+  std::vector<blob_record> blobs;              // as image::blobs()
 };
 
 /// Answer: mount_list, sorted by mountpoint.

@@ -90,12 +90,23 @@ private:
 
   void read_directory(const fs_request& request, const pseudo_directory& directory) {
     fuse::dirent_packer packer{request.asked.size, request.asked.opcode == FUSE_READDIRPLUS};
-    std::uint64_t position = 0;
-    for (const auto& [name, entry] : directory.entries) // in name order; the cursor is the position
-      if (position++ >= request.asked.offset &&
-          !packer.add(name, entry.attributes.ino, position, S_IFDIR >> 12,
-                      entry_reply(entry.attributes, fuse::forever)))
+    // Cursor 0 is ".", 1 is "..", k + 2 is name k. A kernel keeps a listing without any entry for ever, so
+    // that a mount would never show in it: these two are always there.
+    auto cursor = request.asked.offset;
+    const fuse_entry_out none{};
+    bool fits = true;
+    if (cursor == 0)
+      fits = packer.add(".", directory.attributes.ino, ++cursor, S_IFDIR >> 12, none);
+    if (fits && cursor == 1)
+      fits = packer.add("..", directory.parent, ++cursor, S_IFDIR >> 12, none);
+    std::uint64_t position = 2;
+    for (const auto& [name, entry] : directory.entries) { // in name order
+      if (!fits)
         break;
+      if (position++ >= cursor)
+        fits = packer.add(name, entry.attributes.ino, position, S_IFDIR >> 12,
+                          entry_reply(entry.attributes, fuse::forever));
+    }
     answer(request, std::move(packer).take());
   }
 

@@ -120,18 +120,22 @@ private:
 
   void complete(const mount_image& asked, const opened_image& opened, bool is_remount, promise answer) {
     const auto& path = asked.mountpoint;
+    const auto refuse_late = [&](const failure& why) {
+      changing_.erase(path);
+      answer.deliver(to_error(why));
+    };
+    if (is_remount && mounts_.count(path) == 0) // unmounted while the image was opened
+      return refuse_late({errc::not_found, "object or filesystem doesn't exist"});
     rafs_mount_parts parts;
     parts.number = next_number();
     parts.is_root = path == "/";
     parts.contents = opened.contents;
     parts.settings = asked.settings;
     parts.counters = std::make_shared<mount_counters>();
+    parts.cache_seen = std::make_shared<cache_counters>();
     const auto root = opened.contents->attributes(opened.contents->description().root);
-    if (!root) {
-      changing_.erase(path);
-      answer.deliver(to_error(root.error()));
-      return;
-    }
+    if (!root)
+      return refuse_late(root.error());
     mounted added;
     added.request = asked;
     auto record = std::make_shared<mount_record>();
@@ -148,10 +152,8 @@ private:
       change = table_.add(path, to);
     }
     if (!change) {
-      changing_.erase(path);
       end(added);
-      answer.deliver(to_error(change.error()));
-      return;
+      return refuse_late(change.error());
     }
     record->mountpoint = path;
     record->source = asked.source;
@@ -159,6 +161,7 @@ private:
     record->settings = asked.settings;
     record->contents = opened.contents;
     record->counters = parts.counters;
+    record->cache = parts.cache_seen;
     added.record = std::move(record);
     start_prefetch(asked, parts, added);
     auto old = std::move(mounts_[path]);
@@ -201,15 +204,7 @@ private:
       }
       added.cache_keys.push_back(std::move(key));
       parts.blobs.push_back({shared.files, shared.cache});
-      record.backend = shared.backend_seen;
-      record.cache = shared.cache_seen;
-    }
-    if (!record.cache) { // an image without data
-      record.backend = std::make_shared<const backend_counters>();
-      record.cache = std::make_shared<const cache_counters>();
-      parts.cache_seen = std::make_shared<cache_counters>();
-    } else {
-      parts.cache_seen = caches_[added.cache_keys.back()].cache_seen;
+      record.blobs.push_back({shared.files, shared.backend_seen, shared.cache_seen});
     }
   }
 

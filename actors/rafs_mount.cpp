@@ -90,9 +90,14 @@ private:
   const image& contents() const noexcept { return *parts_.contents; }
 
   inode_number inode_of_request(const fs_request& request) const noexcept {
-    if (parts_.is_root && request.asked.nodeid == FUSE_ROOT_ID)
+    if (is_shared_node(request))
       return contents().description().root;
     return inode_number{inode_of(request.asked.nodeid)};
+  }
+
+  /// True for the node that the mounts before and after this one have too.
+  bool is_shared_node(const fs_request& request) const noexcept {
+    return parts_.is_root && request.asked.nodeid == FUSE_ROOT_ID;
   }
 
   // -- answers ---------------------------------------------------------------
@@ -152,8 +157,10 @@ private:
       found = contents().lookup(inode, request.asked.name);
     if (found)
       return answer(request, inline_body::of(entry_reply(attributes_in(parts_, *found), fuse::forever)));
+    // What the root lacks is not remembered where the mount is the root of all: the next image there has the
+    // same node id.
     if (found.error().code == errc::not_found)
-      return answer(request, inline_body::of(no_entry_reply(fuse::forever)));
+      return answer(request, inline_body::of(no_entry_reply(is_shared_node(request) ? 0 : fuse::forever)));
     fail(request, found.error());
   }
 
@@ -394,7 +401,7 @@ private:
               found != waited->settled.end())
             settled = &found->second;
         if (settled != nullptr && settled->why != errc::none)
-          return fail(request, to_errno(settled->why));
+          return fail_read(request, to_errno(settled->why));
         if (settled != nullptr && settled->bytes) {
           part.buffer = settled->bytes;
           part.offset = slice.offset;
@@ -419,25 +426,41 @@ private:
     add(counters.read_sizes[size_bucket(size)]);
     add(counters.read_latencies[read_latency_bucket(micros)]);
     add(counters.latency_total[static_cast<std::size_t>(file_operation::read)], micros);
-    const auto& settings = *parts_.settings;
-    if (!settings.iostats_files && !settings.access_pattern && !settings.latest_read_files)
+    auto* file = counters_of_file(request);
+    if (file == nullptr)
       return;
-    const auto inode = static_cast<std::uint64_t>(inode_of_request(request));
-    if (settings.latest_read_files)
-      latest_.insert(inode);
-    auto& file = files_[inode];
-    if (file.reads == 0) {
+    if (parts_.settings->latest_read_files)
+      latest_.insert(file->inode);
+    if (file->reads == 0) {
       const auto now = std::chrono::system_clock::now().time_since_epoch();
       const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now);
-      file.inode = inode;
-      file.first_access_seconds = static_cast<std::uint64_t>(seconds.count());
-      file.first_access_nanoseconds = static_cast<std::uint32_t>(
+      file->first_access_seconds = static_cast<std::uint64_t>(seconds.count());
+      file->first_access_nanoseconds = static_cast<std::uint32_t>(
           std::chrono::duration_cast<std::chrono::nanoseconds>(now - seconds).count());
     }
-    ++file.operations;
-    ++file.reads;
-    file.data_read += size;
-    ++file.read_sizes[size_bucket(size)];
+    ++file->operations;
+    ++file->reads;
+    file->data_read += size;
+    ++file->read_sizes[size_bucket(size)];
+  }
+
+  void fail_read(const fs_request& request, int error) {
+    if (auto* file = counters_of_file(request)) {
+      ++file->operations;
+      ++file->read_errors;
+    }
+    fail(request, error);
+  }
+
+  /// Null if no setting asks for counters per file.
+  file_counters* counters_of_file(const fs_request& request) {
+    const auto& settings = *parts_.settings;
+    if (!settings.iostats_files && !settings.access_pattern && !settings.latest_read_files)
+      return nullptr;
+    const auto inode = static_cast<std::uint64_t>(inode_of_request(request));
+    auto& file = files_[inode];
+    file.inode = inode;
+    return &file;
   }
 
   file_counter_list file_counters_of(const list_file_counters& asked) {

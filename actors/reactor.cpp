@@ -22,6 +22,8 @@ thread_local reactor* current_reactor = nullptr;
 constexpr std::size_t messages_per_turn = 64;
 // Jobs that are run before descriptors are looked at again, so that no chain of messages starves them.
 constexpr int jobs_per_round = 256;
+// Calls of one descriptor's handler before the others get a turn.
+constexpr int calls_per_round = 64;
 
 } // namespace
 
@@ -38,6 +40,7 @@ reactor::reactor(caf::actor_system& system, std::string name, int cpu)
     std::uint64_t count;
     while (::read(wake_.get(), &count, sizeof count) > 0)
       counters_.wake_ups.fetch_add(1, std::memory_order_relaxed);
+    return false;
   });
 }
 
@@ -131,6 +134,18 @@ void reactor::run_jobs() {
   }
 }
 
+void reactor::serve(int fd, std::uint32_t events) {
+  for (int call = 0; call < calls_per_round; ++call) {
+    const auto found = handlers_.find(fd);
+    if (found == handlers_.end())
+      return;                         // unwatched, by a handler or an actor of this very round
+    const auto ready = found->second; // stays alive if it unwatches itself
+    if (!(*ready)(events))
+      return;
+    run_jobs();
+  }
+}
+
 void reactor::run() {
   current_reactor = this;
   pthread_setname_np(pthread_self(), name_.substr(0, 15).c_str());
@@ -154,11 +169,7 @@ void reactor::run() {
     counters_.rounds.fetch_add(1, std::memory_order_relaxed);
     for (int i = 0; i < count; ++i) {
       const auto& event = events[static_cast<std::size_t>(i)];
-      const auto found = handlers_.find(event.data.fd);
-      if (found == handlers_.end())
-        continue;                       // unwatched by a handler of this very round
-      const auto ready = found->second; // stays alive if it unwatches itself
-      (*ready)(event.events);
+      serve(event.data.fd, event.events);
     }
   }
   current_reactor = nullptr;

@@ -27,8 +27,9 @@ namespace nydus {
 ///   or from the reactor's own thread. Nothing that runs here may block.
 class reactor : public caf::execution_unit {
 public:
-  /// Called with the epoll events that are set, on the reactor's thread.
-  using ready_handler = std::function<void(std::uint32_t events)>;
+  /// Called with the epoll events that are set, on the reactor's thread. True if there may be more to take:
+  /// it is called again as soon as the actors that it sent to have run, without another epoll_wait.
+  using ready_handler = std::function<bool(std::uint32_t events)>;
 
   /// What the loop has done, written by its thread alone.
   struct loop_counters {
@@ -68,6 +69,7 @@ private:
   };
 
   void run();
+  void serve(int fd, std::uint32_t events);
   void take_inbox();
   void run_jobs();
   void wake() noexcept;

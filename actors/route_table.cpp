@@ -93,6 +93,8 @@ result<table_change> route_table::add(const std::string& path, const route& adde
   table_change change;
   auto parts = split_path(path);
   if (!parts.empty()) {
+    if (root_mount() != nullptr)
+      return failure{errc::already_exists, "'" + path + "' lies inside the mount '/'"};
     std::string above;
     for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
       above += "/" + parts[i];
@@ -107,6 +109,8 @@ result<table_change> route_table::add(const std::string& path, const route& adde
     directory.entries[name] = {added.root, true};
     change.changed.push_back(directory.attributes.ino);
   } else {
+    if (!directories_[FUSE_ROOT_ID].entries.empty())
+      return failure{errc::already_exists, "'/' is a directory that holds mounts"};
     change.changed.push_back(FUSE_ROOT_ID);
   }
   mounts_[path] = added;

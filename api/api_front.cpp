@@ -193,7 +193,7 @@ private:
   using has_counters = bool (*)(const mount_record&);
   static bool has_any(const mount_record&) { return true; }
   static bool has_cache(const mount_record& mount) {
-    return mount.cache != nullptr && mount.settings->cache.kind != cache_config::placement::none;
+    return mount.settings->cache.kind != cache_config::placement::none;
   }
 
   /// The mount that ?id= names, or the only one with such counters; else 404 in the words of `kind`.

@@ -102,7 +102,8 @@ config_reader::config_reader(const config_value* value, std::string path) : path
     return;
   object_ = value->as_object();
   if (object_ == nullptr)
-    outcome_ = failure{errc::malformed, path_ + " is " + value->describe() + "; an object is right"};
+    outcome_ = failure{errc::malformed, (path_.empty() ? "all of it" : path_) + " is " + value->describe() +
+                                            "; an object is right"};
 }
 
 const config_value* config_reader::find(const std::string& name) const {

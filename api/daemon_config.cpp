@@ -175,6 +175,8 @@ bool is_v2(const config_value& value) {
 } // namespace
 
 result<mount_settings> parse_config(std::string_view text) {
+  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos)
+    return failure{errc::malformed, "failed to parse configuration information: it is empty"};
   const auto json = config_value::from_json(text);
   if (json)
     return is_v2(*json) ? from_v2(*json) : from_v1(*json);

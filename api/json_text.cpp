@@ -92,15 +92,33 @@ std::string time_text(std::chrono::system_clock::time_point when) {
   return std::string{text.data(), size} + "." + fraction + " +00:00:00";
 }
 
+template <std::size_t Size>
+void add_all(std::array<counter, Size>& total, const std::array<counter, Size>& more) {
+  for (std::size_t i = 0; i < Size; ++i)
+    add(total[i], more[i]);
+}
+
+void add_all(backend_counters& total, const backend_counters& more) {
+  add(total.reads, more.reads);
+  add(total.errors, more.errors);
+  add(total.bytes, more.bytes);
+  add(total.latency_total, more.latency_total);
+  add_all(total.latencies, more.latencies);
+  add_all(total.sizes, more.sizes);
+  for (std::size_t i = 0; i < total.latencies_by_size.size(); ++i)
+    add_all(total.latencies_by_size[i], more.latencies_by_size[i]);
+}
+
 json file_json(const file_counters& file) {
-  auto hits = json::array();
-  for (std::size_t i = 0; i < file_operation_count; ++i)
-    hits.push_back(i == static_cast<std::size_t>(file_operation::read) ? file.reads : 0);
+  std::array<std::uint64_t, file_operation_count> hits{};
+  std::array<std::uint64_t, file_operation_count> errors{};
+  hits[static_cast<std::size_t>(file_operation::read)] = file.reads;
+  errors[static_cast<std::size_t>(file_operation::read)] = file.read_errors;
   return {{"total_fops", file.operations},
           {"data_read", file.data_read},
           {"block_count_read", list_of(file.read_sizes)},
           {"fop_hits", hits},
-          {"fop_errors", std::vector<std::uint64_t>(file_operation_count, 0)}};
+          {"fop_errors", errors}};
 }
 
 } // namespace
@@ -190,48 +208,59 @@ std::string pattern_text(const file_counter_list& files) {
 }
 
 std::string backend_metrics_text(const mount_record& mount) {
-  const auto& counters = *mount.backend;
+  backend_counters total;
+  for (const auto& blob : mount.blobs)
+    add_all(total, *blob.backend);
   auto by_size = json::array();
-  for (const auto& latencies : counters.latencies_by_size)
+  for (const auto& latencies : total.latencies_by_size)
     by_size.push_back(list_of(latencies));
   return text_of({{"backend_type", mount.settings->backend.kind},
-                  {"read_count", std::uint64_t{counters.reads}},
-                  {"read_errors", std::uint64_t{counters.errors}},
-                  {"read_amount_total", std::uint64_t{counters.bytes}},
-                  {"read_cumulative_latency_millis_total", std::uint64_t{counters.latency_total}},
-                  {"read_cumulative_latency_millis_dist", list_of(counters.latencies)},
-                  {"read_count_block_size_dist", list_of(counters.sizes)},
+                  {"read_count", std::uint64_t{total.reads}},
+                  {"read_errors", std::uint64_t{total.errors}},
+                  {"read_amount_total", std::uint64_t{total.bytes}},
+                  {"read_cumulative_latency_millis_total", std::uint64_t{total.latency_total}},
+                  {"read_cumulative_latency_millis_dist", list_of(total.latencies)},
+                  {"read_count_block_size_dist", list_of(total.sizes)},
                   {"read_latency_sizes_dist", by_size}});
 }
 
 std::string cache_metrics_text(const mount_record& mount) {
-  const auto& counters = *mount.cache;
   const auto& cache = mount.settings->cache;
   const bool has_files = cache.kind == cache_config::placement::files;
-  auto files = json::array();
+  auto names = json::array();
   std::uint64_t chunks = 0;
-  for (const auto& blob : mount.contents->blobs()) {
-    chunks += blob.chunk_count;
+  std::uint64_t present = 0;
+  cache_counters fetched;
+  const auto sources = mount.contents->blobs();
+  for (std::size_t i = 0; i < mount.blobs.size(); ++i) {
+    const auto& one = mount.blobs[i];
+    chunks += sources[i].chunk_count;
+    if (one.files)
+      present += one.files->present_count();
     if (has_files)
-      files.push_back(blob.id + (cache.keep_compressed ? ".blob.raw" : ".blob.data"));
+      names.push_back(sources[i].id + (cache.keep_compressed ? ".blob.raw" : ".blob.data"));
+    add(fetched.prefetched_bytes, one.cache->prefetched_bytes);
+    add(fetched.prefetch_requests, one.cache->prefetch_requests);
+    add(fetched.prefetch_chunks, one.cache->prefetch_chunks);
+    add(fetched.buffered_bytes, one.cache->buffered_bytes);
   }
-  const auto present = std::uint64_t{counters.chunks_present};
-  return text_of({{"underlying_files", files},
+  const auto& own = *mount.cache;
+  return text_of({{"underlying_files", names},
                   {"store_path", has_files ? cache.work_directory : ""},
-                  {"partial_hits", std::uint64_t{counters.partial_hits}},
-                  {"whole_hits", std::uint64_t{counters.whole_hits}},
-                  {"total", std::uint64_t{counters.reads}},
+                  {"partial_hits", std::uint64_t{own.partial_hits}},
+                  {"whole_hits", std::uint64_t{own.whole_hits}},
+                  {"total", std::uint64_t{own.reads}},
                   {"entries_count", present},
-                  {"prefetch_data_amount", std::uint64_t{counters.prefetched_bytes}},
-                  {"prefetch_requests_count", std::uint64_t{counters.prefetch_requests}},
-                  {"prefetch_workers", std::uint64_t{counters.prefetch_workers}},
-                  {"prefetch_unmerged_chunks", std::uint64_t{counters.prefetch_chunks}},
-                  {"prefetch_cumulative_time_millis", std::uint64_t{counters.prefetch_millis}},
-                  {"prefetch_begin_time_secs", std::uint64_t{counters.prefetch_began} / 1000},
-                  {"prefetch_begin_time_millis", std::uint64_t{counters.prefetch_began} % 1000},
-                  {"prefetch_end_time_secs", std::uint64_t{counters.prefetch_ended} / 1000},
-                  {"prefetch_end_time_millis", std::uint64_t{counters.prefetch_ended} % 1000},
-                  {"buffered_backend_size", std::uint64_t{counters.buffered_bytes}},
+                  {"prefetch_data_amount", std::uint64_t{fetched.prefetched_bytes}},
+                  {"prefetch_requests_count", std::uint64_t{fetched.prefetch_requests}},
+                  {"prefetch_workers", std::uint64_t{own.prefetch_workers}},
+                  {"prefetch_unmerged_chunks", std::uint64_t{fetched.prefetch_chunks}},
+                  {"prefetch_cumulative_time_millis", std::uint64_t{own.prefetch_millis}},
+                  {"prefetch_begin_time_secs", std::uint64_t{own.prefetch_began} / 1000},
+                  {"prefetch_begin_time_millis", std::uint64_t{own.prefetch_began} % 1000},
+                  {"prefetch_end_time_secs", std::uint64_t{own.prefetch_ended} / 1000},
+                  {"prefetch_end_time_millis", std::uint64_t{own.prefetch_ended} % 1000},
+                  {"buffered_backend_size", std::uint64_t{fetched.buffered_bytes}},
                   {"data_all_ready", chunks != 0 && present >= chunks}});
 }
 

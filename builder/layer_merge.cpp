@@ -47,7 +47,8 @@ std::vector<tree_node*> apply_whiteouts(std::vector<tree_node*>& lower, const tr
 void merge_layers(tree_node& lower_root, tree_node& upper_root, whiteout_spec spec) {
   std::vector<layered_directory> waiting{{&lower_root, &upper_root}};
   while (!waiting.empty()) {
-    const auto [lower, upper] = waiting.back();
+    auto* const lower = waiting.back().lower;
+    auto* const upper = waiting.back().upper;
     waiting.pop_back();
     std::vector<tree_node*> below;
     if (lower != nullptr)

@@ -124,10 +124,17 @@ result<void> loader::load_children(tree_node& directory) {
 }
 
 result<tree_node*> loader::load_node(std::uint64_t index, tree_node* parent) {
-  const auto view = inode_view::at(checked_, image_, index);
+  const auto listed = inode_view::at(checked_, image_, index);
+  if (!listed)
+    return failure{listed.error().code, path_ + ": " + listed.error().detail};
+  // A mount shows of each link what the record of its number says, the first link's.
+  const auto view = inode_view::at(checked_, image_, listed->fields().number);
   if (!view)
     return failure{view.error().code, path_ + ": " + view.error().detail};
   const auto& fields = view->fields();
+  if (fields.number != listed->fields().number || (view->index() != index && view->is_directory()))
+    return corrupt(index,
+                   "i_ino is " + std::to_string(listed->fields().number) + ", which is no file's first link");
   // Directories whose children overlap would make the tree larger than the image.
   if (++loaded_ > checked_.fields().inode_table_entries)
     return corrupt(index, "it is a child of several directories");
@@ -135,7 +142,7 @@ result<tree_node*> loader::load_node(std::uint64_t index, tree_node* parent) {
     return corrupt(index, "i_parent is " + std::to_string(fields.parent) + ", it is listed in " +
                               std::to_string(parent->number));
   auto& node = tree_.make_node();
-  node.name = view->name();
+  node.name = listed->name();
   node.target = view->target();
   node.parent = parent;
   node.mode = fields.mode;
@@ -150,16 +157,16 @@ result<tree_node*> loader::load_node(std::uint64_t index, tree_node* parent) {
   node.project = fields.project;
   node.source_inode = fields.number;
   node.is_inherited = true;
-  node.may_have_links = fields.link_count > 1;
+  node.may_have_links = fields.link_count > 1 || fields.number != index;
   node.index = static_cast<std::uint32_t>(index);
   node.number = static_cast<std::uint32_t>(fields.number);
   node.digest = fields.digest;
-  auto listed = view->each_xattr([&](std::string_view key, std::string_view value) {
+  auto read = view->each_xattr([&](std::string_view key, std::string_view value) {
     node.xattrs.push_back({std::string{key}, std::string{value}});
     return true;
   });
-  if (!listed)
-    return failure{listed.error().code, path_ + ": " + listed.error().detail};
+  if (!read)
+    return failure{read.error().code, path_ + ": " + read.error().detail};
   if (!node.xattrs.empty())
     node.flags |= rafs_v5::inode_flag::xattr;
   if (node.is_regular())

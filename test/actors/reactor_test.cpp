@@ -100,6 +100,7 @@ TEST_CASE("a floating actor runs on the reactor that its message came from") {
     (void) !::read(kick, &n, sizeof n);
     for (int i = 0; i < 100; ++i)
       floating->enqueue(caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, count_up{1}), &home);
+    return false;
   });
   home.start();
   const std::uint64_t one = 1;
@@ -113,6 +114,33 @@ TEST_CASE("a floating actor runs on the reactor that its message came from") {
   ::close(kick);
 }
 
+TEST_CASE("a handler that may have left something is called again, after the actors it sent to") {
+  caf::actor_system_config config;
+  caf::actor_system system{config};
+  reactor home{system, "home", -1};
+  std::atomic<int> total{0}, strays{0}, early{0};
+  auto counting = spawn_pinned<home_checker>(system, home, total, strays);
+  const int kick = eventfd(0, EFD_NONBLOCK);
+  home.watch(kick, EPOLLIN, [&, calls = 0](std::uint32_t) mutable {
+    std::uint64_t n;
+    (void) !::read(kick, &n, sizeof n);
+    if (total != calls)
+      ++early;
+    counting->enqueue(caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, count_up{1}), &home);
+    return ++calls < 10;
+  });
+  home.start();
+  const std::uint64_t one = 1;
+  (void) !::write(kick, &one, sizeof one);
+  CHECK(within(10s, [&] { return total == 10; }));
+  CHECK(early == 0);
+  caf::anon_send_exit(counting, caf::exit_reason::user_shutdown);
+  caf::scoped_actor waiter{system};
+  waiter->wait_for(counting);
+  home.stop();
+  ::close(kick);
+}
+
 TEST_CASE("a handler may unwatch its own descriptor") {
   caf::actor_system_config config;
   caf::actor_system system{config};
@@ -122,6 +150,7 @@ TEST_CASE("a handler may unwatch its own descriptor") {
   home.watch(kick, EPOLLIN, [&](std::uint32_t) {
     ++calls;
     home.unwatch(kick);
+    return true;
   });
   home.start();
   CHECK(within(10s, [&] { return calls == 1; }));

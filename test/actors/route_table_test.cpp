@@ -45,10 +45,14 @@ TEST_CASE("directories above mounts come with the first and go with the last") {
 TEST_CASE("a mount is not hidden by another one") {
   route_table table;
   REQUIRE(table.add("/a/b", numbered(1)));
-  for (const auto* path : {"/a/b", "/a", "/a/b/c"})
+  for (const auto* path : {"/a/b", "/a", "/a/b/c", "/"})
     CHECK(!table.add(path, numbered(2)));
   CHECK(table.find_mount(1) != nullptr);
   CHECK(table.find_mount(2) == nullptr);
+  table.remove("/a/b");
+  REQUIRE(table.add("/", numbered(3)));
+  CHECK(!table.add("/a", numbered(4)));
+  CHECK(table.root_mount()->number == 3);
 }
 
 TEST_CASE("a replaced mount is reached no more by its number") {

@@ -32,10 +32,12 @@ namespace {
 class described_image final : public image {
 public:
   described_image() {
-    blob one;
-    one.id = "b10b";
-    one.chunk_count = 10;
-    blobs_.push_back(one);
+    for (const auto* id : {"b10b", "b10c"}) {
+      blob one;
+      one.id = id;
+      one.chunk_count = 10;
+      blobs_.push_back(one);
+    }
     description_.superblock_fields = {{"magic", 0x52414653}, {"version", 0x500}};
   }
   const image_description& description() const noexcept override { return description_; }
@@ -73,8 +75,14 @@ caf::behavior fake_supervisor(caf::event_based_actor* self, std::shared_ptr<std:
     counters->data_read = 6;
     counters->hits[static_cast<std::size_t>(file_operation::read)] = 1;
     record->counters = counters;
-    record->backend = std::make_shared<backend_counters>();
     record->cache = std::make_shared<cache_counters>();
+    for (int blob = 0; blob < 2; ++blob) {
+      auto backend = std::make_shared<backend_counters>();
+      backend->reads = 3;
+      auto cache = std::make_shared<cache_counters>();
+      cache->prefetched_bytes = 50;
+      record->blobs.push_back({nullptr, backend, cache});
+    }
     (*mounts)[record->mountpoint] = record;
   };
   const auto missing = [] { return to_error({errc::not_found, "object or filesystem doesn't exist"}); };
@@ -388,6 +396,7 @@ TEST_CASE("metrics have the fields that clients decode") {
                                                   "read_amount_total", "read_cumulative_latency_millis_total",
                                                   "read_cumulative_latency_millis_dist",
                                                   "read_count_block_size_dist", "read_latency_sizes_dist"});
+  CHECK(backend["read_count"] == 6); // of both blobs
   CHECK(backend["read_latency_sizes_dist"].size() == 8);
   CHECK(backend["read_latency_sizes_dist"][0].size() == 8);
   const auto cache = front.show("/api/v1/metrics/blobcache");
@@ -397,7 +406,8 @@ TEST_CASE("metrics have the fields that clients decode") {
             "prefetch_data_amount", "prefetch_requests_count", "prefetch_workers", "prefetch_unmerged_chunks",
             "prefetch_cumulative_time_millis", "prefetch_begin_time_secs", "prefetch_begin_time_millis",
             "prefetch_end_time_secs", "prefetch_end_time_millis", "buffered_backend_size", "data_all_ready"});
-  CHECK(cache["underlying_files"] == json{"b10b.blob.data"});
+  CHECK(cache["underlying_files"] == json{"b10b.blob.data", "b10c.blob.data"});
+  CHECK(cache["prefetch_data_amount"] == 100);
   CHECK(cache["store_path"] == "/t/cache");
   CHECK(front.show("/api/v1/metrics/pattern") ==
         json::parse(R"([{"ino":82,"nr_read":4,"first_access_time_secs":17,"first_access_time_nanos":0}])"));

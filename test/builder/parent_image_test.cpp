@@ -113,3 +113,18 @@ TEST_CASE("directories that contain each other are no endless tree") {
   REQUIRE_FALSE(built);
   CHECK(built.error().code == errc::corrupt);
 }
+
+TEST_CASE("a link shows what the record of its number holds, whatever its own says") {
+  const scratch_folder folder;
+  auto made = make_tiny_image(parent());
+  const auto settings = over(folder);
+  // Behind name (8 bytes) and attributes (8 for their size, 29 padded to 32).
+  const auto chunk = made.records.at("/z") + sizeof(rafs_v5::inode) + 8 + 8 + 32;
+  made.bootstrap[chunk + offsetof(rafs_v5::chunk_record, uncompressed_offset) + 3] = '\x7f';
+  write_file(settings.parent_bootstrap, made.bootstrap);
+  write_file(settings.blob_directory + "/" + made.blob_id, made.blob);
+  write_file(settings.source + "/.wh.marked", ""); // the first link goes away
+  build(settings);
+  const auto read = opened(settings.bootstrap);
+  CHECK(contents_of(*read, settings.blob_directory).at("z") == "marked");
+}

@@ -36,6 +36,14 @@ def manifest(name):
         return {entry.pop("path"): entry for entry in map(json.loads, lines)}
 
 
+def build_image(source, blobs, bootstrap, *options, **more):
+    """Has our own nydus-image make an image of `source`; the path of its bootstrap."""
+    subprocess.run([NYDUS_IMAGE, "create", "--log-level", "warn", "--fs-version", "5", *options,
+                    "--blob-dir", blobs, "--bootstrap", bootstrap, source],
+                   check=True, stdout=subprocess.DEVNULL, **more)
+    return bootstrap
+
+
 def md5_of(path):
     with open(path, "rb") as file:
         return hashlib.md5(file.read()).hexdigest()
@@ -55,7 +63,7 @@ class UnixConnection(http.client.HTTPConnection):
 class Daemon:
     """Starts nydusd on a mountpoint with an API socket; `stop` and leaving the `with` block clean up whatever happened."""
 
-    def __init__(self, *options, directory=None):
+    def __init__(self, *options, directory=None, binary=NYDUSD):
         self.directory = directory or tempfile.mkdtemp(prefix="nydusd-test-")
         self.mountpoint = os.path.join(self.directory, "mnt")
         self.socket = os.path.join(self.directory, "api.sock")
@@ -63,7 +71,7 @@ class Daemon:
         os.makedirs(self.mountpoint, exist_ok=True)
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [NYDUSD, "--mountpoint", self.mountpoint, "--apisock", self.socket, "--rlimit-nofile", "0", *options],
+                [binary, "--mountpoint", self.mountpoint, "--apisock", self.socket, "--rlimit-nofile", "0", *options],
                 stdout=log, stderr=log)
         try:
             self.wait_until_running()
