@@ -74,6 +74,8 @@ void fake_vmm::start(const guest_memory& memory, queue_list queues, std::span<co
       enable_queue(queue->index(), true);
   for (const driver_queue* queue : queues)
     say_event(ask::set_vring_call, queue->index(), queue->call_descriptor());
+  if (options_.waits_for_start)
+    (void) ask_number(ask::get_features);
 }
 
 std::vector<std::uint16_t> fake_vmm::stop(queue_list queues) {

@@ -25,6 +25,9 @@ struct vmm_options {
   std::uint64_t protocol_features = qemu_protocol_features;
   /// ADD_MEM_REG where the back end offers slots; false: always SET_MEM_TABLE.
   bool memory_slots = true;
+  /// One more question after the start, so that no kick comes before the back end has enabled its queues:
+  /// some lose such a kick. QEMU does not ask.
+  bool waits_for_start = false;
   /// How long an answer may take before peer_error is thrown.
   std::chrono::milliseconds patience{10000};
 };
