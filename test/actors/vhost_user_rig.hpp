@@ -76,7 +76,12 @@ public:
   std::string socket() const { return place_.path() + "/vhost.sock"; }
   router_control& control() { return *control_; }
   void hold() { control_->holds_reads = true; }
-  void release() { caf::anon_send(router_, release_reads{}); }
+  /// The held reads are answered, and later ones at once.
+  void release() {
+    const auto before = control_->releases.load();
+    caf::anon_send(router_, release_reads{});
+    REQUIRE(soon([&] { return control_->releases > before; }));
+  }
   bool has_held(std::size_t count) {
     return soon([&] { return control_->held == count; });
   }

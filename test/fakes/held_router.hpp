@@ -27,6 +27,7 @@ constexpr std::byte held_file_byte(std::uint64_t offset) {
 struct router_control {
   std::atomic<bool> holds_reads{false};
   std::atomic<std::size_t> held{0};           // READs that wait
+  std::atomic<std::size_t> releases{0};       // release_reads that were followed
   std::atomic<std::size_t> requests{0};       // that came, all told
   std::atomic<std::uint64_t> out_of_order{0}; // READs whose offset was not above the one before
 };
@@ -44,11 +45,18 @@ struct held_router_state {
 
 inline caf::behavior held_router(caf::stateful_actor<held_router_state>* self,
                                  const std::shared_ptr<router_control>& control) {
-  const auto read = [self](const fs_request& request) {
+  const auto answer = [self](const fs_request& request, int error, auto body) {
+    fs_reply reply;
+    reply.slot = request.slot;
+    reply.error = error;
+    reply.body = std::move(body);
+    self->send(request.port, std::move(reply));
+  };
+  const auto read = [answer](const fs_request& request) {
     std::vector<std::byte> bytes(request.asked.size);
     for (std::size_t i = 0; i < bytes.size(); ++i)
       bytes[i] = held_file_byte(request.asked.offset + i);
-    self->send(request.port, fs_reply{request.slot, 0, std::move(bytes)});
+    answer(request, 0, std::move(bytes));
   };
   return {
       [=](const fs_request& request) {
@@ -56,9 +64,9 @@ inline caf::behavior held_router(caf::stateful_actor<held_router_state>* self,
         if (request.asked.opcode == FUSE_GETATTR) {
           fuse_attr_out attributes{};
           attributes.attr.ino = request.asked.nodeid;
-          self->send(request.port, fs_reply{request.slot, 0, inline_body::of(attributes)});
+          answer(request, 0, inline_body::of(attributes));
         } else if (request.asked.opcode != FUSE_READ) {
-          self->send(request.port, fs_reply{request.slot, ENOENT, {}});
+          answer(request, ENOENT, std::monostate{});
         } else if (control->holds_reads) {
           if (request.asked.offset < self->state.last_offset)
             ++control->out_of_order;
@@ -75,6 +83,7 @@ inline caf::behavior held_router(caf::stateful_actor<held_router_state>* self,
         self->state.last_offset = 0;
         for (const auto& request : std::exchange(self->state.waiting, {}))
           read(request);
+        ++control->releases;
       },
   };
 }

@@ -26,7 +26,7 @@ using fake::fake_guest;
 
 constexpr std::size_t file_size = 200'000;
 constexpr std::uint64_t rings_per_session = 500;
-constexpr std::uint64_t messages_per_session = 16;
+constexpr std::uint64_t most_messages_per_vmm = 32;
 
 std::string file_content() {
   std::string content(file_size, '\0');
@@ -162,8 +162,7 @@ private:
 };
 
 /// One VMM that talks nonsense, at some point of a conversation that began well.
-void talk_nonsense(const std::string& socket, message_spoiler& spoiler, std::uint64_t count, dice& chance,
-                   tally& seen) {
+void talk_nonsense(const std::string& socket, message_spoiler& spoiler, dice& chance, tally& seen) {
   fake::guest_options small;
   small.memory_size = 1 << 20;
   small.queue_size = 16;
@@ -176,7 +175,7 @@ void talk_nonsense(const std::string& socket, message_spoiler& spoiler, std::uin
   else
     bare = std::make_unique<fake::fake_vmm>(socket);
   fake::fake_vmm& vmm = started ? started->vmm() : *bare;
-  for (std::uint64_t i = 0; i < count; ++i) {
+  for (std::uint64_t left = 1 + chance.below(most_messages_per_vmm); left > 0; --left) {
     const auto message = spoiler.next(started ? started->memory() : memory, chance);
     ++seen.messages;
     if (!vmm.send_bytes(message.bytes, message.descriptors)) {
@@ -223,17 +222,16 @@ tally run(const std::string& socket, const run_options& options) {
   session.reset();
 
   message_spoiler spoiler;
-  const auto end = options.first + options.count;
-  for (std::uint64_t round = options.first; round < end; round += messages_per_session) {
-    dice chance{~options.seed, round};
+  for (std::uint64_t vmm = options.first; seen.messages < options.count; ++vmm) {
+    dice chance{~options.seed, vmm};
     try {
-      talk_nonsense(socket, spoiler, std::min(messages_per_session, end - round), chance, seen);
-      if (round / messages_per_session % 16 == 0) {
+      talk_nonsense(socket, spoiler, chance, seen);
+      if (vmm % 16 == 0) {
         fake_guest good{socket, {.memory_size = 1 << 20, .queue_size = 64}};
         good_reader{good}.check(chance);
       }
     } catch (const std::exception& why) {
-      throw no_answer("message " + std::to_string(round) + ": " + why.what());
+      throw no_answer("VMM " + std::to_string(vmm) + ": " + why.what());
     }
   }
   return seen;
@@ -248,7 +246,7 @@ int main(int count, char** words) {
   CLI::App line{"Plays corrupted virtqueues and vhost-user messages against the daemon, in this process."};
   line.add_option("--count", options.count, "rings, and as many messages");
   line.add_option("--seed", options.seed, "the same seed plays the same rounds");
-  line.add_option("--first", options.first, "round to begin with");
+  line.add_option("--first", options.first, "ring, and VMM, to begin with");
   CLI11_PARSE(line, count, words);
   std::printf("hostile_guest --seed %llu --first %llu --count %llu\n",
               static_cast<unsigned long long>(options.seed), static_cast<unsigned long long>(options.first),

@@ -40,6 +40,15 @@ std::uint32_t length(dice& chance) {
   }
 }
 
+/// One entry of an indirect table, which may lie anywhere, aligned or not.
+template <class Action>
+void change(std::span<std::byte> table, std::size_t which, Action action) {
+  vring_desc entry;
+  std::memcpy(&entry, table.data() + which * sizeof entry, sizeof entry);
+  action(entry);
+  std::memcpy(table.data() + which * sizeof entry, &entry, sizeof entry);
+}
+
 } // namespace
 
 guest_address ring_spoiler::take(std::size_t size) {
@@ -116,13 +125,13 @@ void ring_spoiler::add_request(driver_queue& queue, dice& chance) {
   queue.add(readable, writable, 0);
 }
 
-std::span<vring_desc> ring_spoiler::indirect_table(const driver_queue& queue, std::uint16_t head) const {
+std::span<std::byte> ring_spoiler::indirect_table(const driver_queue& queue, std::uint16_t head) const {
   const vring_desc& owner = queue.descriptor(head);
-  if ((owner.flags & VRING_DESC_F_INDIRECT) == 0)
+  const auto count = std::min<std::size_t>(owner.len / sizeof(vring_desc), most_tables);
+  if ((owner.flags & VRING_DESC_F_INDIRECT) == 0 || count == 0)
     return {};
-  const std::size_t count = std::min<std::size_t>(owner.len / sizeof(vring_desc), most_tables);
   try {
-    return {memory_.as<vring_desc>(owner.addr, count), count};
+    return {memory_.at(owner.addr, count * sizeof(vring_desc)), count * sizeof(vring_desc)};
   } catch (const std::out_of_range&) {
     return {};
   }
@@ -167,8 +176,10 @@ void ring_spoiler::spoil(driver_queue& queue, dice& chance) {
   case 2:
   case 3: { // an indirect table's
     const auto table = indirect_table(queue, any_head() % queue.size());
-    if (!table.empty())
-      spoil(table[chance.below(table.size())], static_cast<std::uint16_t>(table.size()), chance);
+    const auto count = table.size() / sizeof(vring_desc);
+    if (count > 0)
+      change(table, chance.below(count),
+             [&](vring_desc& entry) { spoil(entry, static_cast<std::uint16_t>(count), chance); });
     break;
   }
   case 4: // a head that is none, or the same one twice
@@ -218,8 +229,9 @@ void ring_spoiler::keep_off_forbidden(driver_queue& queue) {
       keep_off_forbidden(descriptor);
       continue;
     }
-    for (auto& each : indirect_table(queue, which))
-      keep_off_forbidden(each);
+    const auto table = indirect_table(queue, which);
+    for (std::size_t entry = 0; entry < table.size() / sizeof(vring_desc); ++entry)
+      change(table, entry, [&](vring_desc& each) { keep_off_forbidden(each); });
   }
 }
 

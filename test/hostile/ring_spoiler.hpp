@@ -39,7 +39,7 @@ private:
   void keep_off_forbidden(fake::driver_queue& queue);
   fake::guest_address bad_address(dice& chance) const;
   fake::guest_address take(std::size_t size);
-  std::span<vring_desc> indirect_table(const fake::driver_queue& queue, std::uint16_t head) const;
+  std::span<std::byte> indirect_table(const fake::driver_queue& queue, std::uint16_t head) const;
 
   fake::guest_memory& memory_;
   playground ground_;
