@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Builds and tests everything, as CI does. `./check.sh` runs all parts in order, `./check.sh unit fuzz` those named.
-# Parts: format layering build unit sanitize fuzz end_to_end. The last line counts.
+# Parts: format layering build unit sanitize fuzz end_to_end guest. The last line counts.
 #   FUZZ_SECONDS=5        seconds per fuzzer
 #   NYDUS_TEST_CYCLES=100 mount and unmount cycles; NYDUS_TEST_KILLS=5 kills while the cache fills
+#   NYDUS_TEST_FAULTS=1   times longer races, floods and failures; NYDUS_TEST_WAITING=10000 reads of a hung mount
 set -u
 cd "$(dirname "$0")" || exit 1
 export NYDUS_FIXTURES=${NYDUS_FIXTURES:-$PWD/../shared/fixtures} LC_ALL=C.UTF-8
-all_parts=(format layering build unit sanitize fuzz end_to_end)
+all_parts=(format layering build unit sanitize fuzz end_to_end guest)
 parts=("$@")
 [ ${#parts[@]} -gt 0 ] || parts=("${all_parts[@]}")
 passed=0 failed=0 skipped=0
@@ -15,7 +16,7 @@ trap 'rm -rf "$work"' EXIT
 
 packages=(g++ meson ninja-build pkg-config ccache libcaf-dev libsimdjson-dev liblz4-dev libzstd-dev zlib1g-dev libssl-dev
   doctest-dev libmicrohttpd-dev libcli11-dev libspdlog-dev libfmt-dev libtomlplusplus-dev nlohmann-json3-dev
-  librust-blake3-dev clang-14 clang-format-14 libclang-rt-14-dev python3 git)
+  librust-blake3-dev clang-14 clang-format-14 libclang-rt-14-dev python3 git bindfs qemu-system-x86 busybox-static cpio)
 
 say() { printf '\n== %s\n' "$*"; }
 pass() { passed=$((passed + ${1:-1})); }
@@ -59,7 +60,8 @@ format() {
   git ls-files '*.cpp' '*.hpp' | xargs clang-format-14 --dry-run -Werror && pass || fail "format (clang-format-14 -i mends it)"
 }
 layering() { python3 test/layering_check.py && pass || fail layering; }
-build() { configure build --buildtype=release -Dwerror=true && ninja -C build && pass || fail build; }
+# BUILD_TARGETS: only those
+build() { configure build --buildtype=release -Dwerror=true && ninja -C build ${BUILD_TARGETS:-} && pass || fail build; }
 unit() { ninja -C build >/dev/null && run_suites build unit || fail unit; }
 sanitize() {
   configure build-asan --buildtype=debug -Doptimization=1 -Dwerror=true -Db_sanitize=address,undefined -Db_lundef=false &&
@@ -80,14 +82,30 @@ fuzz() {
       >"$work/fuzz" 2>&1; then pass; tail -1 "$work/fuzz" | sed "s/^/$name: /"; else tail -30 "$work/fuzz"; fail "$name"; fi
   done
 }
-end_to_end() {
-  [ -x build/api/nydusd ] || { fail "end_to_end: build first (./check.sh build end_to_end)"; return; }
-  timeout 1800 python3 -W ignore test/end_to_end/run_all.py 2>&1 | tee "$work/e2e"
-  local counts
-  counts=$(grep '^end_to_end: ' "$work/e2e" | tail -1)
-  [ -n "$counts" ] || { fail "end_to_end did not end"; return; }
+# python_suites PART TEST...: run_all.py's tests of those names, or its own choice, counted
+python_suites() {
+  local part=$1 counts; shift
+  [ -x build/api/nydusd ] || { fail "$part: build first (./check.sh build $part)"; return; }
+  timeout 1800 python3 -W ignore test/end_to_end/run_all.py "$@" 2>&1 | tee "$work/suites"
+  counts=$(grep '^end_to_end: ' "$work/suites" | tail -1)
+  [ -n "$counts" ] || { fail "$part did not end"; return; }
   read -r _ p _ f _ s _ <<<"$counts"
   passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+end_to_end() { python_suites end_to_end; }
+# The guest's kernel and modules out of Debian's package, which is not installed: that would change how this machine boots.
+guest_kernel() {
+  local package
+  apt-get update -qq
+  package=$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends: linux-image/ {print $2; exit}')
+  mkdir -p build/guest "$work/kernel"
+  (cd "$work/kernel" && apt-get download -qq "$package" 2>"$work/apt") || { cat "$work/apt"; return 1; }
+  dpkg-deb --fsys-tarfile "$work/kernel/"*.deb | tar -x -C build/guest --wildcards --transform 's,.*/,,;s,vmlinuz-.*,vmlinuz,' \
+    './boot/vmlinuz-*' '*/virtio.ko' '*/virtio_ring.ko' '*/virtio_pci*.ko' '*/virtio_console.ko' '*/fuse.ko' '*/virtiofs.ko' '*/overlay.ko'
+}
+guest() {
+  [ -f build/guest/virtiofs.ko ] || guest_kernel || echo "no kernel for the guest"
+  python_suites guest guest_test
 }
 
 install_missing

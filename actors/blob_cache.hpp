@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The cache of one blob, shared by the mounts that use it: one fetch per chunk however many ask, readers
-// before prefetch. Neighbours: rafs_mount asks; blob_reader reads, decodes and stores.
+// before prefetch. Neighbours: rafs_mount asks; blob_fetcher has it read, decoded and stored.
 #pragma once
 
 #include <caf/actor.hpp>
@@ -21,6 +21,7 @@ struct blob_cache_parts {
   blob source;
   std::shared_ptr<blob_cache_files> files; // null: nothing is kept
   std::shared_ptr<blob_backend> backend;
+  caf::actor fetcher; // of that backend
   std::shared_ptr<backend_counters> backend_seen;
   std::shared_ptr<cache_counters> cache_seen;
   std::uint64_t batch_size = 1 << 20; // bytes that one read may merge
@@ -29,7 +30,7 @@ struct blob_cache_parts {
 
 /// need_chunks -> chunks_ready to its asker, once, in any order
 /// prefetch_chunks -> prefetched to its asker
-/// Ends when the last handle is gone; what is being read then is still stored.
+/// Ends on an exit message; what is being read then is still stored, what is queued is dropped.
 caf::actor spawn_blob_cache(caf::actor_system& system, blob_cache_parts parts);
 
 } // namespace nydus

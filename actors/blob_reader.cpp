@@ -1,19 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actors/blob_reader.hpp"
 
-#include <caf/event_based_actor.hpp>
-
 #include <chrono>
 
+#include "actors/blob_cache.hpp"
+#include "actors/blob_fetcher.hpp"
 #include "actors/log_line.hpp"
 #include "actors/message_types.hpp"
+#include "actors/observed_actor.hpp"
 #include "storage/chunk_decode.hpp"
 
 namespace nydus {
 
 namespace {
 
-using parts_handle = std::shared_ptr<const blob_cache_parts>;
+void count(backend_counters& seen, std::uint64_t bytes, std::uint64_t millis, bool is_good) noexcept {
+  if (!is_good)
+    return add(seen.errors);
+  const auto size = size_bucket(bytes);
+  const auto latency = backend_latency_bucket(millis);
+  add(seen.reads);
+  add(seen.bytes, bytes);
+  add(seen.latency_total, millis);
+  add(seen.latencies[latency]);
+  add(seen.sizes[size]);
+  add(seen.latencies_by_size[size][latency]);
+}
 
 /// Reads the run, from the cache file if all of it is kept there, else from the backend.
 result<owned_bytes> read_stored(const blob_cache_parts& parts, const planned_read& run) {
@@ -23,21 +35,9 @@ result<owned_bytes> read_stored(const blob_cache_parts& parts, const planned_rea
                       [&](result<owned_bytes> outcome) { stored = std::move(outcome); });
   const auto took =
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
-  const auto millis = static_cast<std::uint64_t>(took.count());
-  auto& seen = *parts.backend_seen;
-  if (!stored) {
-    add(seen.errors);
+  if (!stored)
     log_line(log_level::warning, "blob " + parts.source.id + ": " + stored.error().detail);
-    return stored;
-  }
-  const auto size = size_bucket(run.size);
-  const auto latency = backend_latency_bucket(millis);
-  add(seen.reads);
-  add(seen.bytes, run.size);
-  add(seen.latency_total, millis);
-  add(seen.latencies[latency]);
-  add(seen.sizes[size]);
-  add(seen.latencies_by_size[size][latency]);
+  count(*parts.backend_seen, run.size, static_cast<std::uint64_t>(took.count()), static_cast<bool>(stored));
   return stored;
 }
 
@@ -85,10 +85,27 @@ std::optional<settled_chunk> settle_kept(const blob_cache_parts& parts, const ch
   return settled_chunk{wanted.compressed_offset, nullptr, errc::none};
 }
 
-run_read carry_out(const blob_cache_parts& parts, const planned_read& run) {
+/// The first failure of a fetch is its outcome.
+void note_failure(trace_event& trace, errc why) noexcept {
+  if (trace.outcome == 0)
+    trace.outcome = static_cast<std::uint32_t>(to_errno(why));
+}
+
+run_read carry_out(const fetch_run& work) {
+  const auto& parts = *work.parts;
   run_read done;
+  done.offset = work.run.offset;
+  done.is_prefetch = work.is_prefetch;
+  done.trace.kind = trace_kind::fetch;
+  done.trace.trace = work.cause.trace;
+  done.trace.mount = work.cause.mount;
+  done.trace.subject = work.run.offset;
+  done.trace.opcode = static_cast<std::uint32_t>(work.run.chunks.size());
+  done.trace.name_blob(parts.source.id);
+  done.trace.times.received = work.queued_at;
+  done.trace.times.routed = now_nanoseconds();
   std::vector<chunk> missing;
-  for (const auto& wanted : run.chunks) {
+  for (const auto& wanted : work.run.chunks) {
     if (auto kept = settle_kept(parts, wanted))
       done.chunks.push_back(std::move(*kept));
     else
@@ -96,8 +113,10 @@ run_read carry_out(const blob_cache_parts& parts, const planned_read& run) {
   }
   for (const auto& part : plan_reads(missing, parts.source, parts.batch_size)) {
     auto stored = read_stored(parts, part);
+    done.trace.times.mounted = now_nanoseconds();
     for (const auto& wanted : part.chunks) {
       if (!stored) {
+        note_failure(done.trace, stored.error().code);
         done.chunks.push_back({wanted.compressed_offset, nullptr, stored.error().code});
         continue;
       }
@@ -105,26 +124,46 @@ run_read carry_out(const blob_cache_parts& parts, const planned_read& run) {
       const auto size = static_cast<std::size_t>(stored_size(wanted, parts.source));
       done.chunks.push_back(
           settle(parts, wanted, std::as_const(*stored).span().subspan(offset, size), false));
+      if (done.chunks.back().why != errc::none)
+        note_failure(done.trace, done.chunks.back().why);
     }
     if (stored)
       done.bytes += part.size;
   }
+  done.trace.size = done.bytes;
+  done.trace.ended = now_nanoseconds();
   return done;
 }
 
+class blob_reader : public observed_actor {
+public:
+  blob_reader(caf::actor_config& config, caf::actor fetcher, const std::string& backend)
+      : observed_actor(config, "blob_reader", backend), fetcher_(std::move(fetcher)) {}
+
+  caf::behavior make_behavior() override {
+    return {[this](const read_run& asked) {
+      auto outcome = carry_out(asked.work);
+      send_to(asked.home, asked.work.cache, std::move(outcome));
+      send_to(asked.home, fetcher_, reader_idle{caf::actor_cast<caf::actor>(this)});
+    }};
+  }
+
+  void on_exit() override { fetcher_ = nullptr; }
+
+private:
+  /// Straight to the reactor that the work came from: by way of the worker pool it would wake two threads.
+  template <class Message>
+  void send_to(reactor* home, const caf::actor& to, Message message) {
+    to->enqueue(caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, std::move(message)), home);
+  }
+
+  caf::actor fetcher_;
+};
+
 } // namespace
 
-caf::actor spawn_blob_reader(caf::actor_system& system, parts_handle parts) {
-  return system.spawn<caf::detached>([parts](caf::event_based_actor* self) -> caf::behavior {
-    return {
-        [=](const read_run& asked) {
-          auto done = carry_out(*parts, asked.run);
-          done.reader = caf::actor_cast<caf::actor>(self);
-          done.is_prefetch = asked.is_prefetch;
-          self->send(asked.cache, std::move(done));
-        },
-    };
-  });
+caf::actor spawn_blob_reader(caf::actor_system& system, caf::actor fetcher, const std::string& backend) {
+  return system.spawn<blob_reader, caf::detached>(std::move(fetcher), backend);
 }
 
 } // namespace nydus

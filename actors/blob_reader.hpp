@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// A thread that reads runs of one blob from its backend, decodes, checks and stores their chunks. A backend
-// that hangs holds readers of its own blobs alone. Neighbours: blob_cache sends it runs, one at a time.
+// A thread that reads runs of blobs from their backend, decodes, checks and stores their chunks. Neighbours:
+// blob_fetcher gives it runs, one at a time; the cache that asked gets what came of it.
 #pragma once
 
 #include <caf/actor.hpp>
 #include <caf/actor_system.hpp>
 
-#include <memory>
+#include <string>
 
-#include "actors/blob_cache.hpp"
+#include "actors/chunk_messages.hpp"
+#include "actors/reactor.hpp"
 
 namespace nydus {
 
-/// read_run -> run_read to its cache
+struct read_run {
+  fetch_run work;
+  reactor* home = nullptr; // where the answer is to be handled; null: on the worker pool
+};
+
+/// read_run -> run_read to its cache, and reader_idle to `fetcher`
 /// Runs in a thread of its own (it may block as long as the backend does) and ends when told to.
-caf::actor spawn_blob_reader(caf::actor_system& system, std::shared_ptr<const blob_cache_parts> parts);
+caf::actor spawn_blob_reader(caf::actor_system& system, caf::actor fetcher, const std::string& backend);
 
 } // namespace nydus

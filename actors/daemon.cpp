@@ -13,6 +13,7 @@
 #include <optional>
 #include <system_error>
 
+#include "actors/actor_census.hpp"
 #include "actors/error_code.hpp"
 #include "actors/fuse_notifier.hpp"
 #include "actors/fuse_port.hpp"
@@ -20,7 +21,9 @@
 #include "actors/mount_router.hpp"
 #include "actors/mount_supervisor.hpp"
 #include "actors/reactor.hpp"
+#include "actors/vhost_user_session.hpp"
 #include "protocol/fuse/device.hpp"
+#include "protocol/vhost_user/connection.hpp"
 
 namespace nydus {
 
@@ -54,6 +57,7 @@ std::vector<int> usable_cpus() {
 struct daemon::state {
   quiet_config config;
   std::unique_ptr<caf::actor_system> system;
+  caf::actor census;
   std::vector<std::unique_ptr<reactor>> reactors;
   std::vector<caf::actor> routers;
   caf::actor supervisor;
@@ -74,6 +78,16 @@ const caf::actor& daemon::supervisor() const noexcept {
   return state_->supervisor;
 }
 
+const caf::actor& daemon::census() const noexcept {
+  return state_->census;
+}
+std::vector<const reactor*> daemon::reactors() const {
+  std::vector<const reactor*> all;
+  for (const auto& one : state_->reactors)
+    all.push_back(one.get());
+  return all;
+}
+
 const std::vector<caf::actor>& daemon::ports() const noexcept {
   return state_->ports;
 }
@@ -82,6 +96,7 @@ result<std::unique_ptr<daemon>> daemon::start(const daemon_parts& parts) {
   std::unique_ptr<daemon> started{new daemon};
   auto& parts_of = *started->state_;
   parts_of.system = std::make_unique<caf::actor_system>(parts_of.config);
+  parts_of.census = spawn_actor_census(*parts_of.system); // before all others, which it counts
   const auto cpus = usable_cpus();
   const auto count = std::clamp<std::size_t>(parts.reactor_count, 1, cpus.size());
   try {
@@ -134,6 +149,18 @@ result<void> daemon::serve_fuse(const std::string& mountpoint, std::function<voi
   return {};
 }
 
+result<void> daemon::serve_virtiofs(const std::string& path) {
+  auto listener = vhost_user::listen_at(path);
+  if (!listener)
+    return listener.error();
+  vhost_user_session_parts parts;
+  parts.listener = std::move(*listener);
+  for (std::size_t i = 0; i < state_->reactors.size(); ++i)
+    parts.places.push_back({state_->reactors[i].get(), state_->routers[i]});
+  state_->ports.push_back(spawn_vhost_user_session(*state_->system, std::move(parts)));
+  return {};
+}
+
 void daemon::stop(bool keep_mount) {
   if (!state_ || !state_->system)
     return;
@@ -161,6 +188,7 @@ void daemon::stop(bool keep_mount) {
   all.ports.clear();
   all.routers.clear();
   all.supervisor = nullptr;
+  all.census = nullptr;
   // A reader that hangs in a dead backend never ends, and the actor system would wait for it: all of this is
   // left to the end of the process, which is next.
   (void) state_.release();

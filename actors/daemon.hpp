@@ -19,6 +19,8 @@ class actor_system;
 
 namespace nydus {
 
+class reactor;
+
 struct daemon_parts {
   unsigned reactor_count = 1; // at most one per CPU is used
 };
@@ -35,7 +37,12 @@ public:
   /// Answers the messages of mount_messages.hpp.
   const caf::actor& supervisor() const noexcept;
 
-  /// The ports of the FUSE session; they answer list_inflight.
+  /// Answers list_actors.
+  const caf::actor& census() const noexcept;
+  /// They live as long as the process.
+  std::vector<const reactor*> reactors() const;
+
+  /// Who answers list_inflight and list_slowest: the ports of the FUSE session, or the virtio-fs session.
   const std::vector<caf::actor>& ports() const noexcept;
 
   /// Mounts an image and waits until it can be reached.
@@ -44,6 +51,10 @@ public:
   /// Mounts FUSE on an existing directory and serves it. `session_ended` is called once, from a reactor, when
   /// the kernel ends the session (someone unmounted it).
   result<void> serve_fuse(const std::string& mountpoint, std::function<void()> session_ended);
+
+  /// Listens on the vhost-user socket `path` and serves one VMM after the other. A socket that is left there
+  /// is replaced. Nobody needs to connect for it to be RUNNING.
+  result<void> serve_virtiofs(const std::string& path);
 
   /// Unmounts and stops, in this order:
   ///   1. the kernel's mount is detached: no new users

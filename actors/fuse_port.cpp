@@ -25,10 +25,8 @@ constexpr std::size_t most_extents = 64; // of one answer; more are gathered by 
 class fuse_port : public pinned_actor {
 public:
   fuse_port(caf::actor_config& config, reactor& home, fuse_port_parts parts)
-      : pinned_actor(config, home), parts_(std::move(parts)), request_(fuse::request_buffer_size),
-        reply_(fuse::max_read) {}
-
-  const char* name() const override { return "fuse_port"; }
+      : pinned_actor(config, home, "fuse_port"), parts_(std::move(parts)),
+        request_(fuse::request_buffer_size) {}
 
   caf::behavior make_behavior() override {
     home().watch(parts_.fd.get(), EPOLLIN, [this](std::uint32_t) { return take_request(); });
@@ -37,6 +35,7 @@ public:
         [this](const interrupt_request& wanted) { interrupt(wanted.unique); },
         [this](const know_siblings& known) { siblings_ = known.ports; },
         [this](const list_inflight&) { return slots_.inflight(); },
+        [this](const list_slowest&) { return slow_request_list{slots_.slowest()}; },
         [this](const close_port&) {
           close();
           return port_closed{};
@@ -85,8 +84,8 @@ private:
       return;
     if (const auto answer = answer_of_session(asked, parts_.terms))
       return write_reply(asked.unique, answer->error, answer->body.span());
-    const auto number = slots_.take(asked);
-    fs_request request{std::move(asked), caf::actor_cast<caf::actor>(this), number};
+    auto request = slots_.begin(std::move(asked), caf::actor_cast<caf::actor>(this));
+    request.can_recall = true;
     parts_.router->enqueue(caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, std::move(request)),
                            &home());
   }
@@ -103,61 +102,46 @@ private:
 
   void finish(const fs_reply& reply) {
     if (const auto unique = slots_.unique_of(reply.slot)) {
-      const auto* extents = std::get_if<std::vector<extent>>(&reply.body);
-      if (reply.error != 0 || extents == nullptr)
-        write_small(*unique, reply);
-      else if (!write_extents(*unique, *extents)) {
+      const auto extents = reply.extents();
+      if (extents.empty())
+        write_reply(*unique, reply.error, reply.bytes());
+      else if (!write_extents(*unique, extents)) {
         // A page of the cache file is not in memory: a thread that may block brings it.
-        read_pages(system(), caf::actor_cast<caf::actor>(this), reply.slot, *extents);
+        read_pages(system(), caf::actor_cast<caf::actor>(this), reply);
         return;
       }
     }
-    slots_.release(reply.slot);
+    slots_.end(reply);
   }
 
-  void write_small(std::uint64_t unique, const fs_reply& reply) {
-    std::span<const std::byte> body;
-    if (const auto* small = std::get_if<inline_body>(&reply.body))
-      body = small->span();
-    else if (const auto* bytes = std::get_if<std::vector<std::byte>>(&reply.body))
-      body = *bytes;
-    write_reply(unique, reply.error, body);
-  }
-
-  /// False if that would block, or is too scattered; nothing is written then.
-  bool write_extents(std::uint64_t unique, const std::vector<extent>& extents) {
+  /// False if that would block, or is too scattered; nothing is written then. The bytes of cache files go
+  /// from their pages to /dev/fuse without a copy between.
+  bool write_extents(std::uint64_t unique, std::span<const extent> extents) {
+    static const std::vector<std::byte> zeros(fuse::max_read);
     fuse_out_header header{};
     std::array<iovec, most_extents + 1> parts;
     if (extents.size() > most_extents)
       return false;
     std::size_t total = 0;
-    std::size_t filled = 0; // of reply_
     for (std::size_t i = 0; i < extents.size(); ++i) {
       const auto& one = extents[i];
-      auto& part = parts[i + 1];
-      part.iov_len = one.size;
+      std::optional<std::span<const std::byte>> bytes;
+      if (one.buffer)
+        bytes = one.buffer->span().subspan(one.offset, one.size);
+      else if (one.file)
+        bytes = one.file->resident(one.offset, one.size);
+      else
+        bytes = std::span{zeros}.first(one.size);
+      if (!bytes)
+        return false;
+      parts[i + 1] = {const_cast<std::byte*>(bytes->data()), bytes->size()};
       total += one.size;
-      if (one.buffer) {
-        part.iov_base = const_cast<std::byte*>(one.buffer->span().data() + one.offset);
-        continue;
-      }
-      part.iov_base = reply_.data() + filled;
-      filled += one.size;
-      if (filled > reply_.size())
-        return false;
-      if (!one.file) {
-        std::memset(part.iov_base, 0, one.size);
-        continue;
-      }
-      if (::preadv2(one.file->fd(), &part, 1, static_cast<off_t>(one.offset), RWF_NOWAIT) !=
-          static_cast<ssize_t>(one.size))
-        return false;
     }
     header.len = static_cast<std::uint32_t>(sizeof header + total);
     header.unique = unique;
     parts[0] = {&header, sizeof header};
-    write_parts(parts.data(), static_cast<int>(extents.size() + 1));
-    return true;
+    // A cache file that was cut short meanwhile: the reader that may block finds out and says so.
+    return write_parts(parts.data(), static_cast<int>(extents.size() + 1)) != EFAULT;
   }
 
   void write_reply(std::uint64_t unique, int error, std::span<const std::byte> body) {
@@ -170,14 +154,17 @@ private:
     write_parts(parts.data(), body.empty() ? 1 : 2);
   }
 
-  void write_parts(const iovec* parts, int count) {
+  /// 0 or the errno, which is logged if it is our own fault.
+  int write_parts(const iovec* parts, int count) {
     while (::writev(parts_.fd.get(), parts, count) < 0) {
       if (errno == EINTR)
         continue;
-      if (errno != ENOENT && errno != ENODEV) // gone askers and an ended session want no answer
+      if (errno != ENOENT && errno != ENODEV &&
+          errno != EFAULT) // gone askers and an ended session want no answer
         log_line(log_level::error, system_failure("write /dev/fuse", errno).detail);
-      return;
+      return errno;
     }
+    return 0;
   }
 
   // -- life ------------------------------------------------------------------
@@ -196,7 +183,6 @@ private:
 
   fuse_port_parts parts_;
   std::vector<std::byte> request_; // bytes of the request being taken
-  std::vector<std::byte> reply_;   // bytes of the answer being written
   request_slots slots_;
   std::vector<caf::actor> siblings_;
   bool is_open_ = true;

@@ -33,7 +33,7 @@ struct port_closed {};
 
 /// fs_reply (from router and mounts)
 /// interrupt_request, know_siblings
-/// list_inflight -> inflight_list
+/// list_inflight -> inflight_list; list_slowest -> slow_request_list
 /// close_port -> port_closed
 caf::actor spawn_fuse_port(caf::actor_system& system, reactor& home, fuse_port_parts parts);
 

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actors/image_opener.hpp"
 
-#include <caf/event_based_actor.hpp>
-
 #include "actors/error_code.hpp"
 #include "actors/message_types.hpp"
+#include "actors/observed_actor.hpp"
 
 namespace nydus {
 
@@ -35,20 +34,26 @@ result<opened_image> open(const mount_image& wanted) {
   return opened;
 }
 
+class image_opener : public observed_actor {
+public:
+  image_opener(caf::actor_config& config, const std::string& mountpoint)
+      : observed_actor(config, "image_opener", mountpoint) {}
+
+  caf::behavior make_behavior() override {
+    return {[this](const open_mount& asked) -> caf::result<opened_image> {
+      quit();
+      auto opened = open(asked.wanted);
+      if (!opened)
+        return to_error(opened.error());
+      return std::move(*opened);
+    }};
+  }
+};
+
 } // namespace
 
-caf::actor spawn_image_opener(caf::actor_system& system) {
-  return system.spawn([](caf::event_based_actor* self) -> caf::behavior {
-    return {
-        [self](const open_mount& asked) -> caf::result<opened_image> {
-          self->quit();
-          auto opened = open(asked.wanted);
-          if (!opened)
-            return to_error(opened.error());
-          return std::move(*opened);
-        },
-    };
-  });
+caf::actor spawn_image_opener(caf::actor_system& system, const std::string& mountpoint) {
+  return system.spawn<image_opener, caf::detached>(mountpoint);
 }
 
 } // namespace nydus

@@ -7,6 +7,7 @@
 #include <caf/actor_system.hpp>
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "actors/mount_messages.hpp"
@@ -25,7 +26,8 @@ struct opened_image {
   std::vector<std::shared_ptr<blob_cache_files>> files; // as image::blobs(); null entries: nothing is kept
 };
 
-/// Runs on the worker pool and ends after its one answer.
-caf::actor spawn_image_opener(caf::actor_system& system);
+/// Runs in a thread of its own, so that a dead file system holds no other mount, and ends after its one
+/// answer. `mountpoint`: for whom, as the census shows it.
+caf::actor spawn_image_opener(caf::actor_system& system, const std::string& mountpoint);
 
 } // namespace nydus

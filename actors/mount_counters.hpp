@@ -52,6 +52,9 @@ struct mount_counters {
   std::array<counter, file_operation_count> errors{};
   std::array<counter, file_operation_count> latency_total{}; // microseconds
   std::array<counter, 8> read_latencies{};
+  counter waiting_reads{0}; // reads that wait for chunks now
+  counter waiting_bytes{0}; // that those asked for
+  counter queued_reads{0};  // reads beyond the limits of what may wait
 };
 
 struct backend_counters {

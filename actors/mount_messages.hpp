@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "actors/mount_counters.hpp"
+#include "actors/trace_event.hpp"
 #include "metadata/image.hpp"
 #include "storage/blob_cache_files.hpp"
 #include "storage/mount_settings.hpp"
@@ -62,6 +63,7 @@ struct blob_record {
 
 /// What the API may know of one mount. Immutable but for the counters it points to.
 struct mount_record {
+  std::uint32_t number = 0; // in node ids and traces
   std::string mountpoint;
   std::string source;
   std::chrono::system_clock::time_point mounted_at;
@@ -78,6 +80,14 @@ struct mount_list {
   std::vector<std::shared_ptr<const mount_record>> mounts;
 };
 
+struct fetcher_counters;
+
+/// Answer: backend_list, the backends that mounts use, each once.
+struct list_backends {};
+struct backend_list {
+  std::vector<std::shared_ptr<const fetcher_counters>> backends;
+};
+
 /// Per-file counters of one mount. Answer: file_counter_list. Errors: not_found.
 /// `latest_only`: also answers and clears the set of files read since it was last asked.
 struct list_file_counters {
@@ -89,6 +99,12 @@ struct file_counter_list {
   std::vector<std::uint64_t> latest; // inode numbers, if latest_only
 };
 
+/// Answer: slow_request_list, from each port.
+struct list_slowest {};
+struct slow_request_list {
+  std::vector<trace_event> requests;
+};
+
 /// Requests that have no answer yet, over all mounts. Answer: inflight_list.
 struct list_inflight {};
 struct inflight_request {
@@ -96,6 +112,8 @@ struct inflight_request {
   std::uint32_t opcode = 0;
   std::uint64_t unique = 0;
   std::uint64_t since_seconds = 0; // since 1970
+  trace_id trace{};
+  std::uint64_t received = 0; // nanoseconds of the steady clock
 };
 struct inflight_list {
   std::vector<inflight_request> requests;

@@ -16,17 +16,14 @@ namespace {
 
 class mount_router : public pinned_actor {
 public:
-  mount_router(caf::actor_config& config, reactor& home)
-      : pinned_actor(config, home), table_(std::make_shared<const route_table>()) {}
-
-  const char* name() const override { return "mount_router"; }
+  mount_router(caf::actor_config& config, reactor& home) : pinned_actor(config, home, "mount_router") {}
 
   caf::behavior make_behavior() override {
     return {
         [this](fs_request& request) { direct(request); },
-        [this](const take_routes& change) {
-          table_ = change.table;
-          return routes_taken{};
+        [this](const change_route& change) {
+          (void) table_.take(change.step); // the supervisor's own table has taken it
+          return route_changed{};
         },
     };
   }
@@ -36,15 +33,32 @@ private:
     const auto node = request.asked.nodeid;
     const route* to = nullptr;
     if (mount_of(node) != 0)
-      to = table_->find_mount(mount_of(node));
+      to = table_.find_mount(mount_of(node));
     else if (node == FUSE_ROOT_ID)
-      to = table_->root_mount();
+      to = table_.root_mount();
+    if constexpr (is_tracing)
+      request.times.routed = now_nanoseconds();
     if (to != nullptr)
       send(to->mount, std::move(request));
-    else if (const auto* directory = mount_of(node) == 0 ? table_->find_directory(node) : nullptr)
+    else if (const auto* directory = mount_of(node) == 0 ? table_.find_directory(node) : nullptr)
       serve(request, *directory);
     else
-      fail(request, ENOENT); // of a mount that is gone
+      // Of a mount that is gone. Who reads has the file open: to it names mean nothing, but its bytes are
+      // lost.
+      fail(request, request.asked.opcode == FUSE_READ ? EIO : ENOENT);
+  }
+
+  /// How long a kernel may believe what a mount or an unmount changes, in seconds.
+  static std::uint64_t validity(const fs_request& request) noexcept {
+    return request.can_recall ? fuse::forever : 0;
+  }
+
+  /// A name in a pseudo-directory. What a mount's root is like never changes, whether it is there may.
+  static fuse_entry_out entry_of(const fs_request& request, const pseudo_entry& entry) noexcept {
+    auto out = entry_reply(entry.attributes, validity(request));
+    if (entry.is_mount)
+      out.attr_valid = fuse::forever;
+    return out;
   }
 
   void serve(const fs_request& request, const pseudo_directory& directory) {
@@ -52,7 +66,7 @@ private:
     case FUSE_LOOKUP:
       return lookup(request, directory);
     case FUSE_GETATTR:
-      return answer(request, inline_body::of(attributes_reply(directory.attributes, fuse::forever)));
+      return answer(request, inline_body::of(attributes_reply(directory.attributes, validity(request))));
     case FUSE_READDIR:
     case FUSE_READDIRPLUS:
       return read_directory(request, directory);
@@ -79,13 +93,13 @@ private:
 
   void lookup(const fs_request& request, const pseudo_directory& directory) {
     if (request.asked.name == "." || request.asked.name == "..") {
-      const auto* found = request.asked.name == "." ? &directory : table_->find_directory(directory.parent);
-      return answer(request, inline_body::of(entry_reply(found->attributes, fuse::forever)));
+      const auto* found = request.asked.name == "." ? &directory : table_.find_directory(directory.parent);
+      return answer(request, inline_body::of(entry_reply(found->attributes, validity(request))));
     }
     const auto found = directory.entries.find(request.asked.name);
     if (found == directory.entries.end())
       return fail(request, ENOENT); // not remembered by the kernel: a mount may come
-    answer(request, inline_body::of(entry_reply(found->second.attributes, fuse::forever)));
+    answer(request, inline_body::of(entry_of(request, found->second)));
   }
 
   void read_directory(const fs_request& request, const pseudo_directory& directory) {
@@ -104,19 +118,20 @@ private:
       if (!fits)
         break;
       if (position++ >= cursor)
-        fits = packer.add(name, entry.attributes.ino, position, S_IFDIR >> 12,
-                          entry_reply(entry.attributes, fuse::forever));
+        fits = packer.add(name, entry.attributes.ino, position, S_IFDIR >> 12, entry_of(request, entry));
     }
     answer(request, std::move(packer).take());
   }
 
   template <class Body>
   void answer(const fs_request& request, Body body) {
-    send(request.port, fs_reply{request.slot, 0, std::move(body)});
+    send(request.port, fs_reply{request.slot, 0, request.times, std::move(body)});
   }
-  void fail(const fs_request& request, int error) { send(request.port, fs_reply{request.slot, error, {}}); }
+  void fail(const fs_request& request, int error) {
+    send(request.port, fs_reply{request.slot, error, request.times, {}});
+  }
 
-  routes table_;
+  route_table table_;
 };
 
 } // namespace

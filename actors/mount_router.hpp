@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sends each request to its mount, and serves the pseudo-directories itself. One per reactor, so that a
-// request finds its router on its own thread; all share one table.
+// request finds its router on its own thread; each has a table of its own, and all take the same steps.
 #pragma once
 
 #include <caf/actor.hpp>
@@ -11,14 +11,14 @@
 
 namespace nydus {
 
-/// Requests that come after this are routed by `table`. Answer: routes_taken.
-struct take_routes {
-  routes table;
+/// Requests that come after this are routed by the changed table. Answer: route_changed.
+struct change_route {
+  route_step step;
 };
-struct routes_taken {};
+struct route_changed {};
 
 /// fs_request -> fs_reply to its port, from here or from a mount
-/// take_routes -> routes_taken
+/// change_route -> route_changed
 caf::actor spawn_mount_router(caf::actor_system& system, reactor& home);
 
 } // namespace nydus

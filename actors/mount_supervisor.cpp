@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actors/mount_supervisor.hpp"
 
-#include <caf/event_based_actor.hpp>
-
 #include <map>
 #include <set>
 
 #include "actors/blob_cache.hpp"
+#include "actors/blob_fetcher.hpp"
 #include "actors/error_code.hpp"
 #include "actors/fuse_notifier.hpp"
 #include "actors/image_opener.hpp"
 #include "actors/log_line.hpp"
 #include "actors/message_types.hpp"
 #include "actors/mount_router.hpp"
+#include "actors/observed_actor.hpp"
 #include "actors/prefetcher.hpp"
 #include "actors/rafs_mount.hpp"
 
@@ -31,20 +31,62 @@ struct shared_cache {
   std::size_t users = 0;
 };
 
+/// A backend that mounts share, by its configuration and limits.
+struct shared_fetcher {
+  caf::actor fetcher;
+  std::shared_ptr<fetcher_counters> seen;
+  std::size_t users = 0;
+};
+
 struct mounted {
   std::shared_ptr<const mount_record> record;
   mount_image request;
   caf::actor mount;
   caf::actor prefetching; // null: nothing to prefetch
   std::vector<std::string> cache_keys;
+  std::string fetcher_key; // empty: an image without data
 };
 
-class mount_supervisor : public caf::event_based_actor {
+/// What two backends have to have in common to be one.
+std::string key_of(const mount_settings& settings) {
+  const auto& localfs = settings.backend.localfs;
+  auto key = settings.backend.kind + "\n" + localfs.directory + "\n" + localfs.blob_file + "\n" +
+             std::to_string(settings.limits.backend_requests) + " " +
+             std::to_string(settings.limits.backend_bytes);
+  for (const auto& other : localfs.other_directories)
+    key += "\n" + other;
+  return key;
+}
+
+/// What two caches have to have in common to be one: a mount never depends on another one's settings.
+std::string key_of(const mount_settings& settings, const blob& source) {
+  const auto& cache = settings.cache;
+  auto key = key_of(settings) + "\n" + cache.work_directory + "\n" + source.id + "\n";
+  for (const std::uint64_t number :
+       {std::uint64_t{cache.kind == cache_config::placement::files}, std::uint64_t{cache.keep_compressed},
+        std::uint64_t{cache.recheck_cached}, std::uint64_t{cache.check_fetched},
+        std::uint64_t{cache.disable_chunk_map}, std::uint64_t{settings.batch_size},
+        std::uint64_t{source.chunk_count}, static_cast<std::uint64_t>(source.compression),
+        static_cast<std::uint64_t>(source.digests), source.uncompressed_size})
+    key += std::to_string(number) + " ";
+  return key;
+}
+
+/// What operators call the backend.
+std::string name_of(const backend_config& backend) {
+  const auto& localfs = backend.localfs;
+  return backend.kind + " " + (localfs.blob_file.empty() ? localfs.directory : localfs.blob_file);
+}
+
+std::uint64_t nanoseconds_of(std::chrono::system_clock::time_point at) noexcept {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(at.time_since_epoch()).count());
+}
+
+class mount_supervisor : public observed_actor {
 public:
   mount_supervisor(caf::actor_config& config, std::vector<caf::actor> routers)
-      : caf::event_based_actor(config), routers_(std::move(routers)) {}
-
-  const char* name() const override { return "mount_supervisor"; }
+      : observed_actor(config, "mount_supervisor", ""), routers_(std::move(routers)) {}
 
   caf::behavior make_behavior() override {
     return {
@@ -52,6 +94,7 @@ public:
         [this](const remount_image& asked) { return begin(asked.replacement, true); },
         [this](const unmount_image& asked) { return unmount(asked); },
         [this](const list_mounts&) { return list(); },
+        [this](const list_backends&) { return backends(); },
         [this](const list_file_counters& asked) { return ask_mount(asked); },
         [this](const know_notifier& known) { notifier_ = known.notifier; },
     };
@@ -66,6 +109,7 @@ public:
     notifier_ = nullptr;
     routers_.clear();
     caches_.clear();
+    fetchers_.clear();
   }
 
 private:
@@ -108,7 +152,7 @@ private:
     if (!changing_.insert(*path).second)
       return refuse({errc::already_exists, "another change of '" + *path + "' is under way"});
     auto answer = make_response_promise<promise>();
-    request(spawn_image_opener(system()), caf::infinite, open_mount{asked})
+    request(spawn_image_opener(system(), asked.mountpoint), caf::infinite, open_mount{asked})
         .then([this, asked, answer,
                is_remount](const opened_image& opened) { complete(asked, opened, is_remount, answer); },
               [this, asked, answer](const caf::error& why) mutable {
@@ -127,6 +171,7 @@ private:
     if (is_remount && mounts_.count(path) == 0) // unmounted while the image was opened
       return refuse_late({errc::not_found, "object or filesystem doesn't exist"});
     rafs_mount_parts parts;
+    parts.mountpoint = path;
     parts.number = next_number();
     parts.is_root = path == "/";
     parts.contents = opened.contents;
@@ -140,24 +185,25 @@ private:
     added.request = asked;
     auto record = std::make_shared<mount_record>();
     attach_caches(asked, opened, parts, added, *record);
-    route to{spawn_rafs_mount(system(), parts), parts.number, attributes_in(parts, *root)};
-    added.mount = to.mount;
-    result<table_change> change = failure{};
-    caf::actor replaced;
-    if (is_remount) {
-      auto before = names_below_root(path);
-      change = table_.replace(path, to);
-      change->gone.insert(change->gone.end(), before.begin(), before.end());
-    } else {
-      change = table_.add(path, to);
-    }
+    added.mount = spawn_rafs_mount(system(), parts);
+    const auto now = std::chrono::system_clock::now();
+    const route_step step{is_remount ? route_step::kind::replace : route_step::kind::add,
+                          path,
+                          {added.mount, parts.number, attributes_in(parts, *root)},
+                          nanoseconds_of(now)};
+    std::vector<stale_entry> before;
+    if (is_remount)
+      before = names_below_root(path);
+    auto change = table_.take(step);
     if (!change) {
       end(added);
       return refuse_late(change.error());
     }
+    change->gone.insert(change->gone.end(), before.begin(), before.end());
+    record->number = parts.number;
     record->mountpoint = path;
     record->source = asked.source;
-    record->mounted_at = std::chrono::system_clock::now();
+    record->mounted_at = now;
     record->settings = asked.settings;
     record->contents = opened.contents;
     record->counters = parts.counters;
@@ -166,7 +212,7 @@ private:
     start_prefetch(asked, parts, added);
     auto old = std::move(mounts_[path]);
     mounts_[path] = std::move(added);
-    publish(*change, [this, path, old = std::move(old), answer]() mutable {
+    publish(step, *change, [this, path, old = std::move(old), answer]() mutable {
       if (old.mount)
         end(old);
       changing_.erase(path);
@@ -174,38 +220,40 @@ private:
     });
   }
 
-  /// Finds or makes the cache of each blob.
+  /// Finds or makes the cache of each blob, and the fetcher of their backend.
   void attach_caches(const mount_image& asked, const opened_image& opened, rafs_mount_parts& parts,
                      mounted& added, mount_record& record) {
     const auto& settings = *asked.settings;
-    for (std::size_t i = 0; i < opened.contents->blobs().size(); ++i) {
-      const auto& source = opened.contents->blobs()[i];
-      // Only caches that would do exactly the same are shared: a mount never depends on another one's
-      // settings.
-      auto key =
-          settings.cache.work_directory + "\n" + source.id + "\n" + settings.backend.kind + "\n" +
-          settings.backend.localfs.directory + "\n" + settings.backend.localfs.blob_file + "\n" +
-          std::to_string(static_cast<int>(settings.cache.kind)) +
-          std::to_string(settings.cache.keep_compressed) + std::to_string(settings.cache.recheck_cached) +
-          std::to_string(settings.cache.check_fetched) + std::to_string(settings.cache.disable_chunk_map) +
-          "\n" + std::to_string(settings.batch_size) + "\n" + std::to_string(source.chunk_count) + "\n" +
-          std::to_string(static_cast<int>(source.compression)) +
-          std::to_string(static_cast<int>(source.digests)) + "\n" + std::to_string(source.uncompressed_size);
-      for (const auto& other : settings.backend.localfs.other_directories)
-        key += "\n" + other;
+    const auto blobs = opened.contents->blobs();
+    if (blobs.empty())
+      return; // an image without data
+    added.fetcher_key = key_of(settings);
+    const auto fetcher = attach_fetcher(settings, added.fetcher_key);
+    for (std::size_t i = 0; i < blobs.size(); ++i) {
+      auto key = key_of(settings, blobs[i]);
       auto& shared = caches_[key];
       if (shared.users++ == 0) {
         shared.files = opened.files[i];
-        shared.backend_seen = std::make_shared<backend_counters>();
         shared.cache_seen = std::make_shared<cache_counters>();
-        shared.cache = spawn_blob_cache(system(), {source, shared.files, opened.backend, shared.backend_seen,
-                                                   shared.cache_seen, settings.batch_size,
-                                                   settings.cache.check_fetched});
+        shared.backend_seen = std::make_shared<backend_counters>();
+        shared.cache = spawn_blob_cache(system(), {blobs[i], shared.files, opened.backend, fetcher,
+                                                   shared.backend_seen, shared.cache_seen,
+                                                   settings.batch_size, settings.cache.check_fetched});
       }
       added.cache_keys.push_back(std::move(key));
       parts.blobs.push_back({shared.files, shared.cache});
       record.blobs.push_back({shared.files, shared.backend_seen, shared.cache_seen});
     }
+  }
+
+  caf::actor attach_fetcher(const mount_settings& settings, const std::string& key) {
+    auto& shared = fetchers_[key];
+    if (shared.users++ == 0) {
+      shared.seen = std::make_shared<fetcher_counters>();
+      shared.fetcher =
+          spawn_blob_fetcher(system(), {name_of(settings.backend), settings.limits, shared.seen});
+    }
+    return shared.fetcher;
   }
 
   void start_prefetch(const mount_image& asked, const rafs_mount_parts& parts, mounted& added) {
@@ -215,7 +263,8 @@ private:
       return;
     if (parts.blobs.empty() || !parts.blobs.front().files)
       return; // nothing would be kept
-    prefetch_parts wanted{parts.contents, settings, {}, asked.prefetch_files, parts.cache_seen};
+    prefetch_parts wanted{asked.mountpoint,     parts.contents,   settings,          {},
+                          asked.prefetch_files, parts.cache_seen, {{}, parts.number}};
     for (const auto& one : parts.blobs)
       wanted.caches.push_back(one.cache);
     added.prefetching = spawn_prefetcher(system(), std::move(wanted));
@@ -231,10 +280,12 @@ private:
     auto before = names_below_root(*path);
     auto old = std::move(found->second);
     mounts_.erase(found);
-    auto change = table_.remove(*path);
+    const route_step step{
+        route_step::kind::remove, *path, {}, nanoseconds_of(std::chrono::system_clock::now())};
+    auto change = *table_.take(step); // what is mounted can be removed
     change.gone.insert(change.gone.end(), before.begin(), before.end());
     auto answer = make_response_promise<promise>();
-    publish(change, [this, old = std::move(old), answer]() mutable {
+    publish(step, change, [this, old = std::move(old), answer]() mutable {
       end(old);
       answer.deliver(mount_changed{});
     });
@@ -254,10 +305,9 @@ private:
     return names;
   }
 
-  /// Gives all routers the new table, then drops what the kernel has cached, then goes on.
+  /// Has all routers take the step too, then drops what the kernel has cached, then goes on.
   template <class Next>
-  void publish(const table_change& change, Next next) {
-    const auto table = std::make_shared<const route_table>(table_);
+  void publish(const route_step& step, const table_change& change, Next next) {
     auto missing = std::make_shared<std::size_t>(routers_.size());
     auto go_on = std::make_shared<Next>(std::move(next));
     const auto drop = [this, change, go_on] {
@@ -273,8 +323,8 @@ private:
         if (--*missing == 0)
           drop();
       };
-      request(router, caf::infinite, take_routes{table})
-          .then([one_less](const routes_taken&) { one_less(); },
+      request(router, caf::infinite, change_route{step})
+          .then([one_less](const route_changed&) { one_less(); },
                 [one_less](const caf::error&) { one_less(); });
     }
   }
@@ -291,6 +341,12 @@ private:
       }
     }
     leaving.cache_keys.clear();
+    const auto backend = fetchers_.find(leaving.fetcher_key);
+    if (backend != fetchers_.end() && --backend->second.users == 0) {
+      send_exit(backend->second.fetcher, caf::exit_reason::user_shutdown);
+      fetchers_.erase(backend);
+    }
+    leaving.fetcher_key.clear();
   }
 
   /// Numbers are used again only after all others have had their turn, so a stale node id finds no mount.
@@ -308,11 +364,19 @@ private:
     return all;
   }
 
+  backend_list backends() const {
+    backend_list all;
+    for (const auto& [key, one] : fetchers_)
+      all.backends.push_back(one.seen);
+    return all;
+  }
+
   std::vector<caf::actor> routers_;
   caf::actor notifier_; // null until a session begins
   route_table table_;
   std::map<std::string, mounted> mounts_; // by normalized path
   std::map<std::string, shared_cache> caches_;
+  std::map<std::string, shared_fetcher> fetchers_;
   std::set<std::string> changing_; // mountpoints whose image is being opened
   std::uint32_t last_number_ = 0;
 };

@@ -13,7 +13,7 @@ namespace nydus {
 
 namespace {
 
-result<owned_bytes> gather(const std::vector<extent>& extents) {
+result<owned_bytes> gather(std::span<const extent> extents) {
   std::size_t total = 0;
   for (const auto& one : extents)
     total += one.size;
@@ -34,18 +34,18 @@ result<owned_bytes> gather(const std::vector<extent>& extents) {
 
 } // namespace
 
-void read_pages(caf::actor_system& system, const caf::actor& port, std::uint32_t slot,
-                std::vector<extent> extents) {
-  system.spawn([port, slot, extents = std::move(extents)](caf::event_based_actor* self) {
-    auto bytes = gather(extents);
+void read_pages(caf::actor_system& system, const caf::actor& port, fs_reply reply) {
+  system.spawn([port, reply = std::move(reply)](caf::event_based_actor* self) mutable {
+    auto bytes = gather(reply.extents());
     if (!bytes) {
       log_line(log_level::error, bytes.error().detail);
-      self->send(port, fs_reply{slot, EIO, {}});
-      return;
+      reply.error = EIO;
+      reply.body = std::monostate{};
+    } else {
+      const auto size = static_cast<std::uint32_t>(bytes->size());
+      reply.body = extent{nullptr, std::make_shared<const owned_bytes>(std::move(*bytes)), 0, size};
     }
-    const auto size = static_cast<std::uint32_t>(bytes->size());
-    extent whole{nullptr, std::make_shared<const owned_bytes>(std::move(*bytes)), 0, size};
-    self->send(port, fs_reply{slot, 0, std::vector<extent>{std::move(whole)}});
+    self->send(port, std::move(reply));
   });
 }
 

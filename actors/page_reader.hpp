@@ -5,15 +5,12 @@
 #include <caf/actor.hpp>
 #include <caf/actor_system.hpp>
 
-#include <vector>
-
 #include "actors/fs_request.hpp"
 
 namespace nydus {
 
-/// Gathers `extents` in one buffer on the worker pool and sends `port` an fs_reply for `slot` with it, or
-/// EIO.
-void read_pages(caf::actor_system& system, const caf::actor& port, std::uint32_t slot,
-                std::vector<extent> extents);
+/// Gathers the extents of `reply` in one buffer on the worker pool and sends `port` the reply again, with
+/// that buffer or with EIO.
+void read_pages(caf::actor_system& system, const caf::actor& port, fs_reply reply);
 
 } // namespace nydus

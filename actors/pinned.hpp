@@ -3,24 +3,26 @@
 #pragma once
 
 #include <caf/actor_system.hpp>
-#include <caf/event_based_actor.hpp>
 #include <caf/make_actor.hpp>
 
+#include <string>
 #include <utility>
 
+#include "actors/observed_actor.hpp"
 #include "actors/reactor.hpp"
 
 namespace nydus {
 
-class pinned_actor : public caf::event_based_actor {
+class pinned_actor : public observed_actor {
 public:
-  pinned_actor(caf::actor_config& config, reactor& home) : caf::event_based_actor(config), home_(home) {}
+  pinned_actor(caf::actor_config& config, reactor& home, std::string kind)
+      : observed_actor(config, std::move(kind), home.name()), home_(home) {}
 
   void enqueue(caf::mailbox_element_ptr what, caf::execution_unit*) override {
-    caf::event_based_actor::enqueue(std::move(what), &home_);
+    observed_actor::enqueue(std::move(what), &home_);
   }
   void launch(caf::execution_unit*, bool lazy, bool hide) override {
-    caf::event_based_actor::launch(&home_, lazy, hide);
+    observed_actor::launch(&home_, lazy, hide);
   }
 
   reactor& home() noexcept { return home_; }

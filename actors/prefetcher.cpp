@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actors/prefetcher.hpp"
 
-#include <caf/event_based_actor.hpp>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 
 #include "actors/chunk_messages.hpp"
 #include "actors/message_types.hpp"
+#include "actors/observed_actor.hpp"
 #include "actors/route_table.hpp"
 
 namespace nydus {
@@ -35,12 +35,10 @@ result<inode_number> resolve(const image& contents, const std::string& path) {
   return here;
 }
 
-class prefetcher : public caf::event_based_actor {
+class prefetcher : public observed_actor {
 public:
   prefetcher(caf::actor_config& config, prefetch_parts parts)
-      : caf::event_based_actor(config), parts_(std::move(parts)) {}
-
-  const char* name() const override { return "prefetcher"; }
+      : observed_actor(config, "prefetcher", parts.mountpoint), parts_(std::move(parts)) {}
 
   caf::behavior make_behavior() override {
     parts_.seen->prefetch_began = now_millis();
@@ -86,7 +84,8 @@ private:
       add(parts_.seen->prefetch_millis, parts_.seen->prefetch_ended - parts_.seen->prefetch_began);
       return quit();
     }
-    send(parts_.caches[blob_index], prefetch_chunks{caf::actor_cast<caf::actor>(this), std::move(batch)});
+    send(parts_.caches[blob_index],
+         prefetch_chunks{caf::actor_cast<caf::actor>(this), std::move(batch), parts_.cause});
   }
 
   /// Waits for as long as the bandwidth limit asks before the next batch.

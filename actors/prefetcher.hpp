@@ -10,17 +10,20 @@
 #include <string>
 #include <vector>
 
+#include "actors/chunk_messages.hpp"
 #include "actors/mount_counters.hpp"
 #include "actors/rafs_mount.hpp"
 
 namespace nydus {
 
 struct prefetch_parts {
+  std::string mountpoint;
   std::shared_ptr<const image> contents;
   prefetch_config settings;
   std::vector<caf::actor> caches; // as image::blobs()
   std::vector<std::string> paths; // from the mount request; they stand in for the image's own list
   std::shared_ptr<cache_counters> seen;
+  fetch_cause cause;
 };
 
 caf::actor spawn_prefetcher(caf::actor_system& system, prefetch_parts parts);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actors/rafs_mount.hpp"
 
-#include <caf/event_based_actor.hpp>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <deque>
 #include <map>
 #include <set>
 #include <unordered_map>
@@ -16,14 +16,13 @@
 #include "actors/fs_request.hpp"
 #include "actors/log_line.hpp"
 #include "actors/message_types.hpp"
+#include "actors/observed_actor.hpp"
 #include "actors/read_ahead.hpp"
 #include "protocol/fuse/dirent_packer.hpp"
 
 namespace nydus {
 
 namespace {
-
-using steady = std::chrono::steady_clock;
 
 // Bytes that sequential readers find fetched ahead of them.
 constexpr std::uint64_t read_ahead_window = 8 << 20;
@@ -62,27 +61,20 @@ struct pending_read {
   std::vector<chunk_slice> slices;
   std::map<std::pair<std::uint32_t, std::uint64_t>, settled_chunk> settled; // by blob and compressed offset
   std::map<std::uint64_t, std::uint32_t> asked;                             // sub-ticket -> blob
-  steady::time_point since;
 };
 
-class rafs_mount : public caf::event_based_actor {
+class rafs_mount : public observed_actor {
 public:
   rafs_mount(caf::actor_config& config, rafs_mount_parts parts)
-      : caf::event_based_actor(config), parts_(std::move(parts)), ahead_(read_ahead_window) {}
-
-  const char* name() const override { return "rafs_mount"; }
+      : observed_actor(config, "rafs_mount", parts.mountpoint), parts_(std::move(parts)),
+        ahead_(read_ahead_window) {}
 
   caf::behavior make_behavior() override {
     return {
         [this](fs_request& request) { serve(request); },
         [this](const chunks_ready& ready) { settle(ready); },
         [this](const list_file_counters& asked) { return file_counters_of(asked); },
-        [this](const leave_mount&) {
-          for (auto& [ticket, pending] : pending_)
-            fail(pending.request, EIO);
-          pending_.clear();
-          quit();
-        },
+        [this](const leave_mount&) { leave(); },
     };
   }
 
@@ -95,6 +87,17 @@ private:
     return inode_number{inode_of(request.asked.nodeid)};
   }
 
+  void leave() {
+    for (auto& [ticket, pending] : pending_)
+      fail(pending.request, EIO);
+    for (auto& request : queued_)
+      fail(request, EIO);
+    pending_.clear();
+    queued_.clear();
+    show_waiting();
+    quit();
+  }
+
   /// True for the node that the mounts before and after this one have too.
   bool is_shared_node(const fs_request& request) const noexcept {
     return parts_.is_root && request.asked.nodeid == FUSE_ROOT_ID;
@@ -102,15 +105,23 @@ private:
 
   // -- answers ---------------------------------------------------------------
 
+  /// The request's times; a request that had to wait for nothing was looked up until now.
+  static request_times times_of(const fs_request& request) noexcept {
+    auto times = request.times;
+    if (times.mounted == 0)
+      times.mounted = now_nanoseconds();
+    return times;
+  }
+
   template <class Body>
   void answer(const fs_request& request, Body body) {
     add(parts_.counters->hits[static_cast<std::size_t>(operation_of(request.asked.opcode))]);
-    send(request.port, fs_reply{request.slot, 0, std::move(body)});
+    send(request.port, fs_reply{request.slot, 0, times_of(request), std::move(body)});
   }
 
   void fail(const fs_request& request, int error) {
     add(parts_.counters->errors[static_cast<std::size_t>(operation_of(request.asked.opcode))]);
-    send(request.port, fs_reply{request.slot, error, {}});
+    send(request.port, fs_reply{request.slot, error, times_of(request), {}});
   }
 
   void fail(const fs_request& request, const failure& why) {
@@ -264,27 +275,59 @@ private:
   }
 
   void read(fs_request& request) {
-    const auto since = steady::now();
     const auto inode = inode_of_request(request);
     const auto size = std::min<std::uint32_t>(request.asked.size, fuse::max_read);
     slices_.clear();
     if (const auto cut = contents().slices(inode, request.asked.offset, size, slices_); !cut)
       return fail(request, cut.error());
-    add(parts_.cache_seen->reads);
     const bool is_whole_hit = std::all_of(slices_.begin(), slices_.end(), [&](const chunk_slice& s) {
       return s.is_hole || is_servable(s.source);
     });
+    if (!is_whole_hit && !may_wait(size)) {
+      // Bare it waits at little cost, and in its own mount's queue.
+      queued_.push_back(std::move(request));
+      show_waiting();
+      return;
+    }
+    add(parts_.cache_seen->reads);
+    if (request.times.mounted == 0)
+      request.times.mounted = now_nanoseconds();
     if (is_whole_hit) {
       add(parts_.cache_seen->whole_hits);
-      answer_read(request, slices_, nullptr, since);
+      answer_read(request, slices_, nullptr);
       fetch_ahead(inode, request.asked.offset);
       return;
     }
     add(parts_.cache_seen->partial_hits);
-    wait_for_chunks(request, inode, since);
+    wait_for_chunks(request, inode);
   }
 
-  void wait_for_chunks(fs_request& request, inode_number inode, steady::time_point since) {
+  /// Whether one more read of that size may wait for chunks.
+  bool may_wait(std::uint64_t size) const noexcept {
+    const auto& limits = parts_.settings->limits;
+    return pending_.empty() ||
+           (pending_.size() < limits.mount_reads && waiting_bytes_ + size <= limits.mount_bytes);
+  }
+
+  /// After a read has ended: as many of the queued ones as may wait now, in their order.
+  void take_queued() {
+    while (!queued_.empty() && may_wait(queued_.front().asked.size)) {
+      auto next = std::move(queued_.front());
+      queued_.pop_front();
+      read(next);
+    }
+  }
+
+  void show_waiting() noexcept {
+    constexpr auto relaxed = std::memory_order_relaxed;
+    parts_.counters->waiting_reads.store(pending_.size(), relaxed);
+    parts_.counters->waiting_bytes.store(waiting_bytes_, relaxed);
+    parts_.counters->queued_reads.store(queued_.size(), relaxed);
+  }
+
+  fetch_cause cause_of(trace_id trace) const { return {trace, parts_.number}; }
+
+  void wait_for_chunks(fs_request& request, inode_number inode) {
     std::map<std::uint32_t, need_chunks> needs; // by blob
     for (const auto& slice : slices_)
       if (!slice.is_hole && !is_servable(slice.source))
@@ -294,18 +337,20 @@ private:
       add_neighbours(inode, request.asked.offset, last.source, needs[last.source.blob_index]);
     const auto ticket = ++last_ticket_;
     auto& pending = pending_[ticket];
+    request.times.asked = now_nanoseconds();
     pending.request = std::move(request);
     pending.slices = slices_;
-    pending.since = since;
+    waiting_bytes_ += pending.request.asked.size;
     for (auto& [blob_index, need] : needs) {
       need.asker = caf::actor_cast<caf::actor>(this);
       need.ticket = ++last_ticket_;
+      need.cause = cause_of(pending.request.trace);
       pending.asked.emplace(need.ticket, blob_index);
       pending_by_part_.emplace(need.ticket, ticket);
       send(parts_.blobs[blob_index].cache, std::move(need));
     }
-    const auto offset = pending.request.asked.offset;
-    fetch_ahead(inode, offset);
+    show_waiting();
+    fetch_ahead(inode, pending.request.asked.offset);
   }
 
   /// Chunks that lie right behind `last` in its blob, from this file and the next ones, as far as one read
@@ -342,9 +387,7 @@ private:
       size += slice.size;
     if (size == 0 || parts_.settings->batch_size == 0)
       return;
-    const auto attributes_size = file_size(inode);
-    const auto next =
-        ahead_.after_read(static_cast<std::uint64_t>(inode), offset, offset + size, attributes_size);
+    const auto next = ahead_.after_read(static_cast<std::uint64_t>(inode), offset, offset + size);
     if (next.size == 0)
       return;
     neighbours_.clear();
@@ -356,13 +399,9 @@ private:
         needs[slice.source.blob_index].ahead.push_back(slice.source);
     for (auto& [blob_index, need] : needs) {
       need.asker = caf::actor_cast<caf::actor>(this);
+      need.cause = cause_of({});
       send(parts_.blobs[blob_index].cache, std::move(need));
     }
-  }
-
-  std::uint64_t file_size(inode_number inode) const {
-    const auto found = contents().attributes(inode);
-    return found ? found->size : 0;
   }
 
   void settle(const chunks_ready& ready) {
@@ -380,12 +419,16 @@ private:
       return;
     auto finished = std::move(pending);
     pending_.erase(found);
-    answer_read(finished.request, finished.slices, &finished, finished.since);
+    waiting_bytes_ -= finished.request.asked.size;
+    finished.request.times.ready = now_nanoseconds();
+    answer_read(finished.request, finished.slices, &finished);
+    take_queued();
+    show_waiting();
   }
 
   /// `waited`: the chunks that a read had to wait for; null if all were present.
   void answer_read(const fs_request& request, const std::vector<chunk_slice>& slices,
-                   const pending_read* waited, steady::time_point since) {
+                   const pending_read* waited) {
     std::vector<extent> extents;
     extents.reserve(slices.size());
     std::uint64_t total = 0;
@@ -412,16 +455,19 @@ private:
       }
       extents.push_back(std::move(part));
     }
-    count_read(request, total, since);
+    count_read(request, total);
+    if (extents.size() == 1)
+      return answer(request, std::move(extents.front()));
     answer(request, std::move(extents));
   }
 
   // -- counters --------------------------------------------------------------
 
-  void count_read(const fs_request& request, std::uint64_t size, steady::time_point since) {
+  void count_read(const fs_request& request, std::uint64_t size) {
     auto& counters = *parts_.counters;
-    const auto micros = static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::microseconds>(steady::now() - since).count());
+    const auto& times = request.times;
+    const auto until = times.ready != 0 ? times.ready : times.mounted;
+    const auto micros = times.received == 0 ? 0 : (until - times.received) / 1000;
     add(counters.data_read, size);
     add(counters.read_sizes[size_bucket(size)]);
     add(counters.read_latencies[read_latency_bucket(micros)]);
@@ -480,6 +526,8 @@ private:
   std::vector<chunk_slice> neighbours_;                              // kept for its memory
   std::unordered_map<std::uint64_t, pending_read> pending_;          // by ticket
   std::unordered_map<std::uint64_t, std::uint64_t> pending_by_part_; // need_chunks' ticket -> ticket
+  std::deque<fs_request> queued_;                                    // reads beyond the limits
+  std::uint64_t waiting_bytes_ = 0;                                  // of pending_
   std::uint64_t last_ticket_ = 0;
   std::map<std::uint64_t, file_counters> files_; // if the settings ask
   std::set<std::uint64_t> latest_;

@@ -7,6 +7,7 @@
 #include <caf/actor_system.hpp>
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "actors/mount_counters.hpp"
@@ -24,6 +25,7 @@ struct mounted_blob {
 };
 
 struct rafs_mount_parts {
+  std::string mountpoint;
   std::uint32_t number = 0; // of the mount, in node ids
   bool is_root = false;     // mounted at "/": its root is node 1
   std::shared_ptr<const image> contents;

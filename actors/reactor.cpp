@@ -2,15 +2,17 @@
 #include "actors/reactor.hpp"
 
 #include <caf/actor_system.hpp>
+#include <caf/logger.hpp>
 
 #include <pthread.h>
 #include <sched.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
+
+#include "actors/request_times.hpp"
 
 namespace nydus {
 
@@ -24,6 +26,8 @@ constexpr std::size_t messages_per_turn = 64;
 constexpr int jobs_per_round = 256;
 // Calls of one descriptor's handler before the others get a turn.
 constexpr int calls_per_round = 64;
+
+constexpr int most_events = 64; // of one epoll_wait
 
 } // namespace
 
@@ -113,6 +117,9 @@ void reactor::take_inbox() {
 }
 
 void reactor::run_jobs() {
+  // Whoever spawns an actor leaves CAF's logger to its thread, which then looks up and notes the actor of
+  // each turn in a map that all threads lock.
+  caf::logger::set_current_actor_system(nullptr);
   take_inbox();
   for (int turn = 0; turn < jobs_per_round && !jobs_.empty(); ++turn) {
     auto* job = jobs_.front();
@@ -134,16 +141,39 @@ void reactor::run_jobs() {
   }
 }
 
-void reactor::serve(int fd, std::uint32_t events) {
+/// Gathers what is ready, together with what was left unfinished; sleeps only if nothing waits.
+void reactor::wait_for_events() {
+  events_.resize(most_events);
+  const bool may_sleep = jobs_.empty() && unfinished_.empty();
+  constexpr auto relaxed = std::memory_order_relaxed;
+  if (round_began_ != 0) {
+    const auto took = now_nanoseconds() - round_began_;
+    counters_.busy.store(counters_.busy.load(relaxed) + took, relaxed);
+    if (took > counters_.longest_round.load(relaxed))
+      counters_.longest_round.store(took, relaxed);
+  }
+  const int count = epoll_wait(epoll_.get(), events_.data(), most_events, may_sleep ? -1 : 0);
+  round_began_ = is_tracing ? now_nanoseconds() : 0;
+  counters_.rounds.fetch_add(1, relaxed);
+  events_.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
+  for (const auto& one : unfinished_)
+    if (std::none_of(events_.begin(), events_.end(),
+                     [&](const epoll_event& e) { return e.data.fd == one.data.fd; }))
+      events_.push_back(one);
+  unfinished_.clear();
+}
+
+void reactor::serve(const epoll_event& event) {
   for (int call = 0; call < calls_per_round; ++call) {
-    const auto found = handlers_.find(fd);
+    const auto found = handlers_.find(event.data.fd);
     if (found == handlers_.end())
       return;                         // unwatched, by a handler or an actor of this very round
     const auto ready = found->second; // stays alive if it unwatches itself
-    if (!(*ready)(events))
+    if (!(*ready)(event.events))
       return;
     run_jobs();
   }
+  unfinished_.push_back(event);
 }
 
 void reactor::run() {
@@ -155,7 +185,6 @@ void reactor::run() {
     CPU_SET(static_cast<std::size_t>(cpu_), &only);
     pthread_setaffinity_np(pthread_self(), sizeof only, &only); // refused in some cpusets: then unpinned
   }
-  std::array<epoll_event, 64> events;
   while (true) {
     run_jobs();
     if (jobs_.empty() && stopping_.load(std::memory_order_acquire)) {
@@ -164,13 +193,9 @@ void reactor::run() {
         break;
       continue;
     }
-    const int count =
-        epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), jobs_.empty() ? -1 : 0);
-    counters_.rounds.fetch_add(1, std::memory_order_relaxed);
-    for (int i = 0; i < count; ++i) {
-      const auto& event = events[static_cast<std::size_t>(i)];
-      serve(event.data.fd, event.events);
-    }
+    wait_for_events();
+    for (const auto& event : events_)
+      serve(event);
   }
   current_reactor = nullptr;
 }

@@ -7,6 +7,8 @@
 #include <caf/execution_unit.hpp>
 #include <caf/resumable.hpp>
 
+#include <sys/epoll.h>
+
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -15,6 +17,7 @@
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <vector>
 
 #include "protocol/unique_fd.hpp"
 
@@ -33,9 +36,11 @@ public:
 
   /// What the loop has done, written by its thread alone.
   struct loop_counters {
-    std::atomic<std::uint64_t> rounds{0};      // returns of epoll_wait
-    std::atomic<std::uint64_t> resumptions{0}; // actors resumed
-    std::atomic<std::uint64_t> wake_ups{0};    // by other threads
+    std::atomic<std::uint64_t> rounds{0};        // returns of epoll_wait
+    std::atomic<std::uint64_t> resumptions{0};   // actors resumed
+    std::atomic<std::uint64_t> wake_ups{0};      // by other threads
+    std::atomic<std::uint64_t> busy{0};          // nanoseconds outside of epoll_wait
+    std::atomic<std::uint64_t> longest_round{0}; // nanoseconds from one epoll_wait to the next
   };
 
   /// `cpu`: the processor to stay on; none if negative. Throws std::system_error if the kernel gives no
@@ -69,7 +74,8 @@ private:
   };
 
   void run();
-  void serve(int fd, std::uint32_t events);
+  void wait_for_events();
+  void serve(const epoll_event& event);
   void take_inbox();
   void run_jobs();
   void wake() noexcept;
@@ -79,10 +85,13 @@ private:
   unique_fd epoll_;
   unique_fd wake_;
   std::unordered_map<int, std::shared_ptr<ready_handler>> handlers_;
+  std::vector<epoll_event> events_;         // of this round
+  std::vector<epoll_event> unfinished_;     // whose handlers had more to take when their calls were used up
   std::deque<caf::resumable*> jobs_;        // this thread's own queue
   std::atomic<inbox_node*> inbox_{nullptr}; // from other threads, newest first
   std::atomic<bool> stopping_{false};
   loop_counters counters_;
+  std::uint64_t round_began_ = 0; // nanoseconds
   std::thread thread_;
 };
 

@@ -5,8 +5,8 @@
 
 namespace nydus {
 
-read_ahead::range read_ahead::after_read(std::uint64_t inode, std::uint64_t offset, std::uint64_t end,
-                                         std::uint64_t file_size) noexcept {
+read_ahead::range read_ahead::after_read(std::uint64_t inode, std::uint64_t offset,
+                                         std::uint64_t end) noexcept {
   auto& known = streams_[inode % streams_.size()];
   // Parallel requests of one reader arrive slightly out of order: a read within the window still goes on.
   const bool goes_on = known.inode == inode && offset <= known.next && end + window_ >= known.next &&
@@ -17,14 +17,13 @@ read_ahead::range read_ahead::after_read(std::uint64_t inode, std::uint64_t offs
     return {};
   }
   known.next = std::max(known.next, end);
-  const auto wanted_until = std::min(known.next + window_, file_size);
+  const auto wanted_until = known.next + window_;
   // Asked for in steps of half a window, so that reads of 4 KiB do not ask each time.
-  if (known.asked_until >= wanted_until ||
-      (wanted_until - known.asked_until < window_ / 2 && wanted_until != file_size))
+  if (known.asked_until >= wanted_until || wanted_until - known.asked_until < window_ / 2)
     return {};
   const auto from = std::max(known.asked_until, known.next);
   known.asked_until = wanted_until;
-  return {from, wanted_until > from ? wanted_until - from : 0};
+  return {from, wanted_until - from};
 }
 
 } // namespace nydus

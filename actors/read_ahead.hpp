@@ -18,9 +18,9 @@ public:
   /// `window`: bytes to stay ahead of a reader.
   explicit read_ahead(std::uint64_t window) : window_(window) {}
 
-  /// Notes a read of [offset, end) of a file and says which bytes behind it to fetch now.
-  range after_read(std::uint64_t inode, std::uint64_t offset, std::uint64_t end,
-                   std::uint64_t file_size) noexcept;
+  /// Notes a read of [offset, end) of a file and says which bytes behind it to fetch now; the file may end in
+  /// them.
+  range after_read(std::uint64_t inode, std::uint64_t offset, std::uint64_t end) noexcept;
 
 private:
   struct stream {

@@ -1,32 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actors/request_slots.hpp"
 
-#include <ctime>
+#include <cerrno>
+#include <chrono>
+
+#include "actors/trace_ring.hpp"
 
 namespace nydus {
 
-namespace {
-
-// Read for every request: the coarse clock costs no system call and no counter of the CPU.
-std::uint64_t now_seconds() noexcept {
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
-  return static_cast<std::uint64_t>(now.tv_sec);
-}
-
-} // namespace
-
-std::uint32_t request_slots::take(const fuse::request& asked) {
-  std::uint32_t number;
+fs_request request_slots::begin(fuse::request asked, caf::actor port) {
+  std::uint32_t slot;
   if (free_.empty()) {
-    number = static_cast<std::uint32_t>(slots_.size());
+    slot = static_cast<std::uint32_t>(slots_.size());
     slots_.emplace_back();
   } else {
-    number = free_.back();
+    slot = free_.back();
     free_.pop_back();
   }
-  slots_[number] = {asked.unique, asked.nodeid, now_seconds(), asked.opcode, state::waits};
-  return number;
+  fs_request request{std::move(asked), std::move(port), slot, next_trace_id(), {}};
+  request.times.received = now_nanoseconds();
+  slots_[slot] = {request.asked.unique, request.asked.nodeid, request.times.received,
+                  request.trace,        request.asked.opcode, state::waits};
+  return request;
 }
 
 std::optional<std::uint64_t> request_slots::unique_of(std::uint32_t slot) const noexcept {
@@ -44,16 +39,38 @@ std::optional<std::uint32_t> request_slots::interrupt(std::uint64_t unique) noex
   return std::nullopt;
 }
 
-void request_slots::release(std::uint32_t slot) {
-  slots_[slot].now = state::is_free;
-  free_.push_back(slot);
+void request_slots::end(const fs_reply& reply) {
+  auto& ended = slots_[reply.slot];
+  if constexpr (is_tracing) {
+    trace_event event;
+    event.outcome = static_cast<std::uint32_t>(ended.now == state::is_interrupted ? EINTR : reply.error);
+    event.trace = ended.trace;
+    event.times = reply.times;
+    event.times.received = ended.received;
+    event.ended = now_nanoseconds();
+    event.subject = ended.nodeid;
+    event.size = size_of(reply);
+    event.opcode = ended.opcode;
+    event.mount = mount_of(ended.nodeid);
+    note(event);
+    slowest_.note(event);
+  }
+  ended.now = state::is_free;
+  free_.push_back(reply.slot);
 }
 
 inflight_list request_slots::inflight() const {
   inflight_list list;
+  const auto now = now_nanoseconds();
+  const auto wall_now = std::chrono::system_clock::now().time_since_epoch();
   for (const auto& one : slots_)
-    if (one.now == state::waits)
-      list.requests.push_back({one.nodeid, one.opcode, one.unique, one.since});
+    if (one.now == state::waits) {
+      const auto since = wall_now - std::chrono::nanoseconds{now - one.received};
+      list.requests.push_back(
+          {one.nodeid, one.opcode, one.unique,
+           static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(since).count()),
+           one.trace, one.received});
+    }
   return list;
 }
 

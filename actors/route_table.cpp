@@ -10,13 +10,22 @@ namespace nydus {
 
 namespace {
 
-fuse_attr directory_attributes(std::uint64_t node_id) {
+constexpr std::uint64_t nanoseconds_per_second = 1'000'000'000;
+
+/// Kernels that cannot be told of a change compare times to the nanosecond.
+void set_times(fuse_attr& attributes, std::uint64_t nanoseconds) noexcept {
+  attributes.mtime = attributes.atime = attributes.ctime = nanoseconds / nanoseconds_per_second;
+  attributes.mtimensec = attributes.atimensec = attributes.ctimensec =
+      static_cast<std::uint32_t>(nanoseconds % nanoseconds_per_second);
+}
+
+fuse_attr directory_attributes(std::uint64_t node_id, std::uint64_t made_at) {
   fuse_attr attributes{};
   attributes.ino = node_id;
   attributes.mode = S_IFDIR | 0777;
   attributes.nlink = 2;
   attributes.blksize = 4096;
-  attributes.mtime = attributes.atime = attributes.ctime = static_cast<std::uint64_t>(std::time(nullptr));
+  set_times(attributes, made_at);
   return attributes;
 }
 
@@ -51,7 +60,9 @@ std::vector<std::string> split_path(const std::string& path) {
 }
 
 route_table::route_table() {
-  directories_[FUSE_ROOT_ID].attributes = directory_attributes(FUSE_ROOT_ID);
+  // One time for all tables of the process, whichever is asked.
+  static const auto began = static_cast<std::uint64_t>(std::time(nullptr)) * nanoseconds_per_second;
+  directories_[FUSE_ROOT_ID].attributes = directory_attributes(FUSE_ROOT_ID, began);
 }
 
 const route* route_table::find_mount(const std::string& path) const {
@@ -69,6 +80,16 @@ const pseudo_directory* route_table::find_directory(std::uint64_t node_id) const
   return found == directories_.end() ? nullptr : &found->second;
 }
 
+void route_table::mark_changed(pseudo_directory& directory, table_change& change) {
+  change.changed.push_back(directory.attributes.ino);
+  set_times(directory.attributes, at_);
+  if (directory.attributes.ino == FUSE_ROOT_ID)
+    return;
+  for (auto& [name, entry] : directories_.at(directory.parent).entries)
+    if (entry.attributes.ino == directory.attributes.ino)
+      entry.attributes = directory.attributes;
+}
+
 pseudo_directory& route_table::directory_at(const std::vector<std::string>& parts, table_change& change) {
   std::uint64_t here = FUSE_ROOT_ID;
   for (const auto& part : parts) {
@@ -78,13 +99,26 @@ pseudo_directory& route_table::directory_at(const std::vector<std::string>& part
       continue;
     }
     const auto added = ++last_directory_;
-    directories_[added].attributes = directory_attributes(added);
+    directories_[added].attributes = directory_attributes(added, at_);
     directories_[added].parent = here;
-    directories_[here].entries[part] = {directory_attributes(added), false};
-    change.changed.push_back(here);
+    directories_[here].entries[part] = {directories_[added].attributes, false};
+    mark_changed(directories_[here], change);
     here = added;
   }
   return directories_[here];
+}
+
+result<table_change> route_table::take(const route_step& step) {
+  at_ = step.at;
+  switch (step.what) {
+  case route_step::kind::add:
+    return add(step.path, step.to);
+  case route_step::kind::replace:
+    return replace(step.path, step.to);
+  case route_step::kind::remove:
+    return remove(step.path);
+  }
+  return failure{errc::malformed, "a step of no kind"};
 }
 
 result<table_change> route_table::add(const std::string& path, const route& added) {
@@ -107,11 +141,11 @@ result<table_change> route_table::add(const std::string& path, const route& adde
     if (directory.entries.count(name) != 0)
       return failure{errc::already_exists, "'" + path + "' is a directory that holds mounts"};
     directory.entries[name] = {added.root, true};
-    change.changed.push_back(directory.attributes.ino);
+    mark_changed(directory, change);
   } else {
     if (!directories_[FUSE_ROOT_ID].entries.empty())
       return failure{errc::already_exists, "'/' is a directory that holds mounts"};
-    change.changed.push_back(FUSE_ROOT_ID);
+    mark_changed(directories_.at(FUSE_ROOT_ID), change);
   }
   mounts_[path] = added;
   paths_[added.number] = path;
@@ -126,7 +160,7 @@ table_change route_table::replace(const std::string& path, const route& replacem
   paths_[replacement.number] = path;
   auto parts = split_path(path);
   if (parts.empty()) {
-    change.changed.push_back(FUSE_ROOT_ID);
+    mark_changed(directories_.at(FUSE_ROOT_ID), change);
     return change;
   }
   const auto name = parts.back();
@@ -134,7 +168,7 @@ table_change route_table::replace(const std::string& path, const route& replacem
   auto& directory = directory_at(parts, change);
   directory.entries[name] = {replacement.root, true};
   change.gone.push_back({directory.attributes.ino, name});
-  change.changed.push_back(directory.attributes.ino);
+  mark_changed(directory, change);
   return change;
 }
 
@@ -144,17 +178,17 @@ table_change route_table::remove(const std::string& path) {
   mounts_.erase(path);
   auto parts = split_path(path);
   if (parts.empty())
-    change.changed.push_back(FUSE_ROOT_ID);
+    mark_changed(directories_.at(FUSE_ROOT_ID), change);
   while (!parts.empty()) { // the mount, then directories that are empty now
     const auto name = parts.back();
     parts.pop_back();
-    auto& directory = directory_at(parts, change);
+    auto& directory = directory_at(parts, change); // all are there
     const auto entry = directory.entries.find(name);
     if (!entry->second.is_mount)
       directories_.erase(entry->second.attributes.ino);
     directory.entries.erase(entry);
     change.gone.push_back({directory.attributes.ino, name});
-    change.changed.push_back(directory.attributes.ino);
+    mark_changed(directory, change);
     if (!directory.entries.empty())
       break;
   }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which mount a node id belongs to, and the pseudo-directories above the mounts. Made by mount_supervisor,
-// one table per change, and never changed afterwards: routers share it.
+// Which mount a node id belongs to, and the pseudo-directories above the mounts. mount_supervisor has one,
+// and so has each router, which takes the same steps: a change costs the same however many mounts there are.
 #pragma once
 
 #include <caf/actor.hpp>
 
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -46,10 +45,21 @@ struct table_change {
   std::vector<std::uint64_t> changed; // directories whose listing differs
 };
 
+/// A change of a table. Tables that took the same steps in the same order are the same.
+struct route_step {
+  enum class kind { add, replace, remove };
+  kind what = kind::add;
+  std::string path;     // from normalize_mountpoint()
+  route to;             // but for remove
+  std::uint64_t at = 0; // nanoseconds since 1970: the times of directories that are made or change
+};
+
 class route_table {
 public:
   route_table();
 
+  /// add(), replace() or remove().
+  result<table_change> take(const route_step& step);
   /// Adds a mount, with the pseudo-directories above it. `path`: from normalize_mountpoint(). already_exists
   /// if something is there: a mount, or a directory above mounts; or if a mount lies above it.
   result<table_change> add(const std::string& path, const route& added);
@@ -66,14 +76,15 @@ public:
 
 private:
   pseudo_directory& directory_at(const std::vector<std::string>& parts, table_change& change);
+  /// Enters that the directory's listing differs: in the change, and in its times.
+  void mark_changed(pseudo_directory& directory, table_change& change);
 
   std::map<std::string, route> mounts_; // by path
   std::unordered_map<std::uint32_t, std::string> paths_;
   std::unordered_map<std::uint64_t, pseudo_directory> directories_; // by node id
   std::uint64_t last_directory_ = FUSE_ROOT_ID;
+  std::uint64_t at_ = 0; // of the step in hand
 };
-
-using routes = std::shared_ptr<const route_table>;
 
 /// "/a/b" of "a//b/." and the like. malformed for "..", NUL, parts over 255 bytes.
 result<std::string> normalize_mountpoint(const std::string& text);

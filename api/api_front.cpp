@@ -10,14 +10,19 @@
 #include <variant>
 
 #include "actors/error_code.hpp"
+#include "actors/fs_request.hpp"
 #include "actors/log_line.hpp"
 #include "actors/message_types.hpp"
 #include "actors/route_table.hpp"
+#include "actors/trace_ring.hpp"
+#include "api/actors_text.hpp"
 #include "api/config_value.hpp"
 #include "api/event_ring.hpp"
 #include "api/json_text.hpp"
 #include "api/mount_endpoint.hpp"
 #include "api/refusal.hpp"
+#include "api/trace_filter.hpp"
+#include "api/trace_text.hpp"
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::http_call)
 
@@ -60,7 +65,7 @@ public:
     return {[this](const http_call& call) { direct(call.request, call.responder); }};
   }
 
-  static const std::array<served, 19>& table();
+  static const std::array<served, 21>& table();
 
 private:
   // -- answers ---------------------------------------------------------------
@@ -257,26 +262,79 @@ private:
     with_files(request, to, "Pattern", false, pattern_text);
   }
 
-  void get_inflight(const http_request&, const responder& to) {
-    auto all = std::make_shared<inflight_list>();
+  /// Asks every port for a List and hands `use` all their `items` together. Ports that are gone have none.
+  template <class List, class Ask, class Items, class Use>
+  void gather(Ask ask, Items items, Use use) {
+    auto all = std::make_shared<List>();
     auto missing = std::make_shared<std::size_t>(parts_.ports.size());
     if (*missing == 0)
-      return done(to);
+      return use(*all);
     const auto one_less = [=] {
-      if (--*missing != 0)
-        return;
-      if (all->requests.empty())
-        return done(to);
-      show(to, inflight_text(*all));
+      if (--*missing == 0)
+        use(*all);
     };
     for (const auto& port : parts_.ports)
-      request(port, caf::infinite, list_inflight{})
+      request(port, caf::infinite, ask)
           .then(
-              [=](const inflight_list& some) {
-                all->requests.insert(all->requests.end(), some.requests.begin(), some.requests.end());
+              [=](const List& some) {
+                auto& total = *all.*items;
+                total.insert(total.end(), (some.*items).begin(), (some.*items).end());
                 one_less();
               },
               [=](const caf::error&) { one_less(); });
+  }
+
+  void get_inflight(const http_request&, const responder& to) {
+    gather<inflight_list>(list_inflight{}, &inflight_list::requests, [to](const inflight_list& all) {
+      if (all.requests.empty())
+        return done(to);
+      show(to, inflight_text(all));
+    });
+  }
+
+  // -- a look inside -----------------------------------------------------------
+
+  void get_actors(const http_request&, const responder& to) {
+    with_mounts(to, [this, to](const mount_list& mounts) {
+      const auto failed = [to](const caf::error& why) { to->answer(refusal(500, to_failure(why).detail)); };
+      request(parts_.supervisor, caf::infinite, list_backends{})
+          .then(
+              [this, to, mounts, failed](const backend_list& backends) {
+                request(parts_.census, caf::infinite, list_actors{})
+                    .then(
+                        [this, to, mounts, backends](const actor_list& actors) {
+                          show(to,
+                               actors_text({actors, parts_.reactors, backends, mounts, now_nanoseconds()}));
+                        },
+                        failed);
+              },
+              failed);
+    });
+  }
+
+  void get_trace(const http_request& request, const responder& to) {
+    with_mounts(to, [this, request, to](const mount_list& mounts) {
+      auto filter = read_trace_filter(request.query, mounts);
+      if (!filter)
+        return to->answer(refusal(400, filter.error().detail));
+      std::map<std::uint32_t, std::string> names;
+      for (const auto& mount : mounts.mounts)
+        names.emplace(mount->number, mount->mountpoint);
+      gather<slow_request_list>(
+          list_slowest{}, &slow_request_list::requests,
+          [this, to, filter = *filter, names](const slow_request_list& slow) {
+            gather<inflight_list>(list_inflight{}, &inflight_list::requests,
+                                  [to, filter, names, slow](inflight_list under_way) {
+                                    auto events = noted_events();
+                                    events.insert(events.end(), slow.requests.begin(), slow.requests.end());
+                                    std::erase_if(under_way.requests, [&](const inflight_request& one) {
+                                      return (filter.mount && mount_of(one.inode) != *filter.mount) ||
+                                             (filter.opcode && one.opcode != *filter.opcode);
+                                    });
+                                    show(to, trace_text(pick(filter, std::move(events)), under_way, names));
+                                  });
+          });
+    });
   }
 
   // -- settings that change while mounted -------------------------------------
@@ -324,8 +382,8 @@ private:
   std::map<std::string, text_map> changed_settings_; // by mountpoint
 };
 
-const std::array<api_front::served, 19>& api_front::table() {
-  static const std::array<served, 19> all{{
+const std::array<api_front::served, 21>& api_front::table() {
+  static const std::array<served, 21> all{{
       {"GET", "/api/v1/daemon", body_rule::none, &api_front::get_daemon},
       {"PUT", "/api/v1/daemon", body_rule::required, &api_front::put_daemon},
       {"GET", "/api/v2/daemon", body_rule::none, &api_front::get_daemon_v2},
@@ -345,6 +403,8 @@ const std::array<api_front::served, 19>& api_front::table() {
       {"GET", "/api/v1/metrics/backend", body_rule::none, &api_front::get_backend_metrics},
       {"GET", "/api/v1/metrics/blobcache", body_rule::none, &api_front::get_cache_metrics},
       {"GET", "/api/v1/metrics/inflight", body_rule::none, &api_front::get_inflight},
+      {"GET", "/api/v1/actors", body_rule::none, &api_front::get_actors},
+      {"GET", "/api/v1/trace", body_rule::none, &api_front::get_trace},
   }};
   return all;
 }

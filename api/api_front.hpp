@@ -17,9 +17,13 @@
 
 namespace nydus {
 
+class reactor;
+
 struct api_parts {
   caf::actor supervisor;
-  std::vector<caf::actor> ports; // asked for requests in flight
+  std::vector<caf::actor> ports; // asked for requests in flight and slow ones
+  caf::actor census;
+  std::vector<const reactor*> reactors; // outlive the front
   std::string id;
   std::string supervisor_path;
   /// For mounts of the oldest form that bring none: what --config or --localfs-dir says, or why there is

@@ -20,13 +20,14 @@ struct ignored_options {
 
 /// Options of services that this build lacks: known, so that the error can say so.
 struct missing_options {
-  std::string sock, shared_dir;
+  std::string shared_dir;
 };
 
 /// The same options stand before and behind the subcommand.
 void add_options(CLI::App& app, daemon_options& options, ignored_options& ignored, missing_options& missing,
                  std::string& rlimit) {
   app.add_option("-M,--mountpoint", options.mountpoint, "Directory to mount the file system on");
+  app.add_option("--sock", options.sock, "vhost-user socket to serve a virtual machine (virtio-fs) on");
   app.add_option("-B,--bootstrap,--metadata", options.bootstrap, "RAFS metadata file to mount at start");
   app.add_option("-C,--config", options.config, "Configuration file: v1 JSON, v2 JSON or v2 TOML");
   app.add_option("-D,--localfs-dir", options.localfs_dir,
@@ -39,7 +40,7 @@ void add_options(CLI::App& app, daemon_options& options, ignored_options& ignore
       "--prefetch-files", options.prefetch_files,
       "File with a list of absolute paths to fetch first, or the paths themselves; / means everything");
   app.add_option("--fuse-threads,--thread-num", options.fuse_threads,
-                 "Threads that serve the kernel, at most one per CPU")
+                 "Threads that serve the kernel or the guest, at most one per CPU")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   app.add_option("--rlimit-nofile", rlimit,
@@ -55,8 +56,7 @@ void add_options(CLI::App& app, daemon_options& options, ignored_options& ignore
   app.add_option("--failover-policy", ignored.failover_policy, "Accepted; this build has no failover");
   app.add_option("--backend-source", ignored.backend_source, "Accepted and ignored");
   app.add_option("--dedup-db", ignored.dedup_db, "Accepted and ignored; chunks are shared by the cache");
-  app.add_flag("--hybrid-mode", ignored.is_hybrid)->group("");
-  app.add_option("--sock", missing.sock)->group("");
+  app.add_flag("--hybrid-mode", ignored.is_hybrid, "Accepted; mounts of any kind go together");
   app.add_option("-s,--shared-dir", missing.shared_dir)->group("");
   app.add_flag("--writable", ignored.is_writable, "Accepted; images are read-only in this build");
   app.add_flag("--upgrade", ignored.is_upgrade, "Accepted; this build has no hot upgrade");
@@ -78,12 +78,18 @@ command_line parse_command_line(int argc, const char* const* argv) {
   missing_options missing;
   std::string rlimit;
   bool wants_version = false;
-  CLI::App app{"nydusd serves Nydus (RAFS) container images to the host over FUSE.", "nydusd"};
+  CLI::App app{"nydusd serves Nydus (RAFS) container images: to the host over FUSE, to virtual machines over "
+               "virtio-fs.",
+               "nydusd"};
   app.add_flag("-V,--version", wants_version, "Print the version and exit");
   add_options(app, options, ignored, missing, rlimit);
-  auto* fuse = app.add_subcommand("fuse", "Serve the host over /dev/fuse (also without a subcommand)");
+  auto* fuse =
+      app.add_subcommand("fuse", "Serve the host over /dev/fuse (also without a subcommand: --mountpoint)");
   add_options(*fuse, options, ignored, missing, rlimit);
-  for (const auto* name : {"virtiofs", "singleton", "uffd", "nbd"})
+  auto* virtiofs = app.add_subcommand(
+      "virtiofs", "Serve a virtual machine over virtio-fs (also without a subcommand: --sock)");
+  add_options(*virtiofs, options, ignored, missing, rlimit);
+  for (const auto* name : {"singleton", "uffd", "nbd"})
     app.add_subcommand(name, "Not in this build")->group("")->allow_extras();
   command_line outcome;
   const auto usage = [&](const std::string& why) {
@@ -103,15 +109,20 @@ command_line parse_command_line(int argc, const char* const* argv) {
     std::cout << version_text("nydusd");
     return outcome;
   }
-  for (const auto* name : {"virtiofs", "singleton", "uffd", "nbd"})
+  for (const auto* name : {"singleton", "uffd", "nbd"})
     if (app.got_subcommand(name))
-      return usage(std::string{"this build has no "} + name + " service; it has: fuse");
-  if (!missing.sock.empty())
-    return usage("this build has no virtiofs service (--sock); it has: fuse");
+      return usage(std::string{"this build has no "} + name + " service; it has: fuse, virtiofs");
   if (!missing.shared_dir.empty())
     return usage("this build has no passthrough file system (--shared-dir)");
-  if (options.mountpoint.empty())
-    return usage("--mountpoint is required");
+  if (app.got_subcommand(fuse) && options.mountpoint.empty())
+    return usage("fuse needs --mountpoint");
+  if (app.got_subcommand(virtiofs) && options.sock.empty())
+    return usage("virtiofs needs --sock");
+  if (options.mountpoint.empty() && options.sock.empty())
+    return usage("--mountpoint (to serve the host) or --sock (to serve a virtual machine) is required");
+  if (!options.mountpoint.empty() && !options.sock.empty())
+    return usage(
+        "--mountpoint and --sock exclude each other: one daemon serves the host or a virtual machine");
   if (!options.localfs_dir.empty() && !options.config.empty())
     return usage("--localfs-dir and --config exclude each other");
   if (options.id.empty() && !options.supervisor.empty())

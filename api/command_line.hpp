@@ -10,7 +10,8 @@
 namespace nydus {
 
 struct daemon_options {
-  std::string mountpoint;
+  std::string mountpoint; // serve the host over /dev/fuse there, or
+  std::string sock;       // serve a virtual machine over the vhost-user socket there
   std::string bootstrap;
   std::string config;
   std::string localfs_dir;

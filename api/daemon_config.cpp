@@ -16,6 +16,9 @@ namespace {
 
 constexpr std::uint32_t largest_batch = 0x10000000;
 constexpr std::uint64_t largest_config_file = 1 << 20;
+constexpr std::uint32_t most_waiting_reads = 1 << 20;
+constexpr std::uint32_t most_backend_requests = 1024; // each has a thread
+constexpr std::uint64_t most_waiting_bytes = std::uint64_t{1} << 40;
 
 void read_prefetch_limits(config_reader& fields, prefetch_config& prefetch, const char* threads,
                           const char* batch, const char* bandwidth) {
@@ -102,6 +105,16 @@ void read_id_mapping(config_reader& root, mount_settings& settings) {
   settings.owners = {numbers[0], numbers[1], numbers[2]};
 }
 
+void read_limits(config_reader& root, mount_settings& settings) {
+  auto fields = root.child("limits");
+  auto& limits = settings.limits;
+  fields.read("mount_reads", limits.mount_reads, 1, most_waiting_reads);
+  fields.read("mount_bytes", limits.mount_bytes, 1, most_waiting_bytes);
+  fields.read("backend_requests", limits.backend_requests, 1, most_backend_requests);
+  fields.read("backend_bytes", limits.backend_bytes, 1, most_waiting_bytes);
+  root.absorb(fields);
+}
+
 result<mount_settings> from_v2(const config_value& value) {
   config_reader root{&value, ""};
   mount_settings settings;
@@ -129,6 +142,7 @@ result<mount_settings> from_v2(const config_value& value) {
   if (!cache_prefetch.is_present())
     settings.cache_prefetch = settings.rafs_prefetch;
   read_id_mapping(root, settings);
+  read_limits(root, settings);
   if (root.outcome() && root.find("overlay") != nullptr)
     return failure{errc::not_supported, "overlay is set; this build has no writable overlay"};
   return finish(root, std::move(settings));
@@ -162,6 +176,7 @@ result<mount_settings> from_v1(const config_value& value) {
   root.absorb(prefetch);
   settings.cache_prefetch = settings.rafs_prefetch;
   read_id_mapping(root, settings);
+  read_limits(root, settings);
   return finish(root, std::move(settings));
 }
 

@@ -147,10 +147,17 @@ result<std::string> existing_directory(const std::string& path) {
   return absolute;
 }
 
-result<void> run(const daemon_options& options, const end_events& events) {
-  auto mountpoint = existing_directory(options.mountpoint);
+/// Begins to serve the host or, with --sock, a virtual machine.
+result<void> serve(daemon& served, const daemon_options& options, const end_events& events) {
+  if (!options.sock.empty())
+    return served.serve_virtiofs(options.sock);
+  const auto mountpoint = existing_directory(options.mountpoint);
   if (!mountpoint)
     return mountpoint.error();
+  return served.serve_fuse(*mountpoint, [&events] { events.session_ended(); });
+}
+
+result<void> run(const daemon_options& options, const end_events& events) {
   auto plan = plan_mount(options);
   if (!plan)
     return plan.error();
@@ -162,15 +169,16 @@ result<void> run(const daemon_options& options, const end_events& events) {
   if (plan->image)
     if (auto mounted = (*served)->mount(*plan->image); !mounted)
       return mounted.error();
-  if (auto served_fuse = (*served)->serve_fuse(*mountpoint, [&events] { events.session_ended(); });
-      !served_fuse)
-    return served_fuse.error();
+  if (auto serving = serve(**served, options, events); !serving)
+    return serving.error();
 
   std::unique_ptr<http_server> server;
   if (!options.apisock.empty()) {
     api_parts parts;
     parts.supervisor = (*served)->supervisor();
     parts.ports = (*served)->ports();
+    parts.census = (*served)->census();
+    parts.reactors = (*served)->reactors();
     parts.id = options.id;
     parts.supervisor_path = options.supervisor;
     parts.default_settings = plan->settings;
@@ -187,7 +195,7 @@ result<void> run(const daemon_options& options, const end_events& events) {
     }
     server = std::move(*listening);
   }
-  log_line(log_level::info, "nydusd serves " + *mountpoint);
+  log_line(log_level::info, "nydusd serves " + (options.sock.empty() ? options.mountpoint : options.sock));
   const auto why = events.wait();
   server.reset();
   (*served)->stop(why == wake_reason::exit_asked);

@@ -28,7 +28,7 @@ def made(name, fill):
         shutil.rmtree(source, ignore_errors=True)
         os.makedirs(source)
         os.makedirs(blobs, exist_ok=True)
-        subprocess.run([NYDUS_IMAGE, "create", "--compressor", "zstd", "--fs-version", "5", "--blob-dir", blobs,
+        subprocess.run([NYDUS_IMAGE, "create", "--compressor", "zstd", "--fs-version", "5", "--log-level", "warn", "--blob-dir", blobs,
                         "--bootstrap", image.bootstrap, fill(source) or source], check=True, stdout=subprocess.DEVNULL)
         shutil.rmtree(source)
     for path in glob.glob(os.path.join(blobs, "*")):  # the backend answers from memory, so that it is not what is measured
@@ -68,3 +68,14 @@ def inodes(count):
                 with open(os.path.join(path, f"{place - 1:03}"), "w", encoding="ascii") as file:
                     file.write(str(number))
     return made(f"inodes_{count}", fill)
+
+
+def small_ones(count):
+    """`count` images of three files each, no two with a blob in common."""
+    def fill(number):
+        def write(source):
+            for place in range(3):
+                with open(os.path.join(source, str(place)), "w", encoding="ascii") as file:
+                    file.write(f"image {number}, file {place}\n" * 100)
+        return write
+    return [made(f"small_{number}", fill(number)) for number in range(count)]

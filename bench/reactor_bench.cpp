@@ -47,6 +47,12 @@ struct game {
   }
 };
 
+/// What players on a reactor are.
+class pinned_player : public pinned_actor {
+public:
+  pinned_player(caf::actor_config& config, reactor& home) : pinned_actor(config, home, "player") {}
+};
+
 /// Sends on whatever it gets.
 template <class Base, class... Home>
 class relay : public Base {
@@ -102,9 +108,9 @@ private:
   steady::time_point last_;
 };
 
-using pinned_relay = relay<pinned_actor, reactor>;
+using pinned_relay = relay<pinned_player, reactor>;
 using floating_relay = relay<caf::event_based_actor>;
-using pinned_server = server<pinned_actor, reactor>;
+using pinned_server = server<pinned_player, reactor>;
 using floating_server = server<caf::event_based_actor>;
 
 void print(const char* row, const game& played, double seconds, unsigned per_turn) {

@@ -8,17 +8,21 @@ Tables: see --help; `all` runs each. Prints medians and their ratio, ours to the
   NYDUS_BENCH_TREE               the tree of small files (default: /usr/local/go, else /usr/share)
 """
 import argparse
+import contextlib
 import os
 import statistics
+import sys
 
 import builder_table
 import fuse_tables
+import isolation_tables
 import reactor_table
 import virtqueue_table
 
 TABLES = {"random_read": fuse_tables.random_read, "walk": fuse_tables.walk, "sequential": fuse_tables.sequential,
           "tar": fuse_tables.tar, "mount": fuse_tables.mount, "memory": fuse_tables.memory,
-          "image_build": builder_table.image_build, "reactor": reactor_table.reactor,
+          "image_build": builder_table.image_build, "reactor": reactor_table.reactor, "isolation": isolation_tables.isolation,
+          "many_mounts": isolation_tables.many_mounts,
           "virtqueue": virtqueue_table.virtqueue}
 
 
@@ -44,10 +48,20 @@ def print_table(name, rows):
         for other in others:
             theirs = statistics.median(samples[other])
             ratio = ours / theirs if theirs else float("inf")
-            print(f"| {title} | {mine} | {other} {shown(theirs)} | {ratio:.2f} | {verdict(ratio, wanted.get(other))} |")
+            met = verdict(ratio, wanted.get(other)) or verdict(ours, wanted.get("limit"))
+            print(f"| {title} | {mine} | {other} {shown(theirs)} | {ratio:.2f} | {met} |")
         if not others:
-            limit = wanted.get("limit")
-            print(f"| {title} | {mine} | | | {verdict(ours, limit) if limit else ''} |")
+            print(f"| {title} | {mine} | | | {verdict(ours, wanted.get('limit'))} |")
+
+
+def go_first():
+    """Lets this run and all it starts go before whatever else the machine does, as far as the kernel allows."""
+    with contextlib.suppress(OSError):
+        os.setsid()
+        with open("/proc/self/autogroup", "w", encoding="ascii") as autogroup:
+            autogroup.write("-20")
+    with contextlib.suppress(OSError):
+        os.nice(-20)
 
 
 def main():
@@ -57,10 +71,15 @@ def main():
     asked = parser.parse_args()
     if os.geteuid() != 0:
         parser.error("needs root: it mounts and drops caches")
+    if os.fork() != 0:  # the leader of a process group cannot start a session
+        _, status = os.wait()
+        return os.waitstatus_to_exitcode(status)
+    go_first()
     for name, table in TABLES.items():
         if name in asked.tables or "all" in asked.tables:
             print_table(name, table(asked.repeats))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

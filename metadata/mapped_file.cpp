@@ -4,13 +4,54 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstdint>
 
-#include "metadata/mapping_guard.hpp"
+#include "protocol/bytes/mapping_guard.hpp"
 #include "protocol/unique_fd.hpp"
 
 namespace nydus {
+
+namespace {
+
+// Larger ones stay mapped: that much memory is not spent against a file system that might hang.
+constexpr std::size_t largest_copy = 256 << 20;
+
+/// Whether a touch of the mapped file may wait for another process or host: a FUSE file system or a
+/// network's.
+bool may_hang(int fd) noexcept {
+  // Magic numbers as linux/magic.h and the file systems' own headers have them.
+  static constexpr std::array<std::uint32_t, 7> kinds{0x65735546,  // FUSE, virtio-fs
+                                                      0x6969,      // NFS
+                                                      0xff534d42,  // CIFS
+                                                      0xfe534d42,  // SMB2
+                                                      0x00c36400,  // Ceph
+                                                      0x01021997,  // 9P
+                                                      0x0bd00bd0}; // Lustre
+  struct statfs found {};
+  return ::fstatfs(fd, &found) == 0 &&
+         std::find(kinds.begin(), kinds.end(), static_cast<std::uint32_t>(found.f_type)) != kinds.end();
+}
+
+/// All of the file; false with errno if it cannot be read. What it lacks since its size was asked is zeros.
+bool fill(int fd, std::byte* start, std::size_t size) noexcept {
+  for (std::size_t filled = 0; filled < size;) {
+    const auto count = ::pread(fd, start + filled, size - filled, static_cast<off_t>(filled));
+    if (count < 0 && errno == EINTR)
+      continue;
+    if (count <= 0)
+      return count == 0;
+    filled += static_cast<std::size_t>(count);
+  }
+  return true;
+}
+
+} // namespace
 
 result<std::unique_ptr<mapped_file>> mapped_file::open(const std::string& path) {
   const unique_fd fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
@@ -25,11 +66,19 @@ result<std::unique_ptr<mapped_file>> mapped_file::open(const std::string& path) 
   std::unique_ptr<mapped_file> file{new mapped_file};
   if (size == 0)
     return file; // there is nothing to map
-  auto* start = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0);
+  const bool is_copied = size <= largest_copy && may_hang(fd.get());
+  auto* start = is_copied ? ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+                          : ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0);
   if (start == MAP_FAILED)
     return system_failure("map " + path, errno);
   file->start_ = start;
   file->size_ = size;
+  if (is_copied) {
+    if (!fill(fd.get(), static_cast<std::byte*>(start), size))
+      return system_failure("read " + path, errno);
+    (void) ::mprotect(start, size, PROT_READ);
+    return file;
+  }
   if (!guard_mapping(start, size))
     return failure{errc::unavailable, "map " + path + ": too many files are mapped"};
   return file;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file's bytes as memory, read-only and shared: pages come when they are touched and belong to the page
-// cache.
+// A file's bytes as memory, read-only. They are mapped and shared: pages come when they are touched and
+// belong to the page cache. Where a touch might hang (FUSE, a network's file system) all are read at once
+// instead, so that later nobody waits for them.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +16,7 @@ namespace nydus {
 /// Threads: any. The file may be replaced or cut short while mapped: bytes that are gone read as zeros.
 class mapped_file {
 public:
-  /// Failures: not_found, unavailable, malformed (no regular file).
+  /// Blocks as long as its file system does. Failures: not_found, unavailable, malformed (no regular file).
   static result<std::unique_ptr<mapped_file>> open(const std::string& path);
   ~mapped_file();
 

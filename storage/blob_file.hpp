@@ -2,7 +2,9 @@
 // A sparse file of the local cache: <blob id>.blob.data, or .blob.raw where stored bytes are kept.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -28,12 +30,27 @@ public:
   /// Fills `bytes`. unavailable if the file is shorter.
   result<void> read(std::uint64_t offset, std::span<std::byte> bytes) const;
 
+  /// The bytes [offset, offset + size), mapped, if all of them are in memory, so that whoever reads them
+  /// waits for no disk (unless the kernel drops them meanwhile); else nothing. They go with this object. Only
+  /// system calls may be given them: if the file is cut short those fail with EFAULT, an access would end the
+  /// process.
+  std::optional<std::span<const std::byte>> resident(std::uint64_t offset, std::uint64_t size) const noexcept;
+
   int fd() const noexcept { return fd_.get(); }
   const std::string& path() const noexcept { return path_; }
 
 private:
+  struct unmap {
+    std::uint64_t size; // bytes
+    void operator()(const std::byte* mapping) const noexcept;
+  };
+
+  /// Maps all `size` bytes. Without memory for that it goes on unmapped, and nothing is ever resident.
+  void map(std::uint64_t size) noexcept;
+
   unique_fd fd_;
   std::string path_;
+  std::unique_ptr<const std::byte, unmap> mapping_; // null: size not known
 };
 
 } // namespace nydus

@@ -11,8 +11,8 @@
 #include <cerrno>
 #include <cstring>
 
-#include "metadata/mapping_guard.hpp"
 #include "protocol/bytes/little_endian.hpp"
+#include "protocol/bytes/mapping_guard.hpp"
 #include "protocol/unique_fd.hpp"
 
 namespace nydus {

@@ -31,6 +31,17 @@ struct id_mapping {
   bool operator==(const id_mapping&) const = default;
 };
 
+/// What may wait at once (our own key `limits`). What is over a mount's limit waits as a bare request; what
+/// is over a backend's waits in its queue, each blob in its turn.
+struct wait_limits {
+  std::uint32_t mount_reads = 64;         // reads of one mount that wait for chunks
+  std::uint64_t mount_bytes = 32 << 20;   // bytes that those asked for
+  std::uint32_t backend_requests = 8;     // reads of one backend under way; each has a thread
+  std::uint64_t backend_bytes = 64 << 20; // bytes of those reads
+
+  bool operator==(const wait_limits&) const = default;
+};
+
 struct mount_settings {
   std::string id; // device.id, cache metrics are also found under it
   backend_config backend;
@@ -45,6 +56,7 @@ struct mount_settings {
   prefetch_config cache_prefetch;
   prefetch_config rafs_prefetch;
   id_mapping owners;
+  wait_limits limits;
 
   bool operator==(const mount_settings&) const = default;
 };

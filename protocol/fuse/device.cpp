@@ -33,7 +33,7 @@ result<session_terms> settle(int fd) {
     }
     if (size < 0)
       return system_failure("read FUSE INIT", errno);
-    auto outcome = answer_init(std::span{buffer}.first(static_cast<std::size_t>(size)));
+    auto outcome = answer_init(std::span{buffer}.first(static_cast<std::size_t>(size)), true);
     if (!outcome)
       return outcome.error();
     if (::write(fd, outcome->reply.data(), outcome->reply.size()) < 0)

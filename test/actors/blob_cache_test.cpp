@@ -44,18 +44,22 @@ struct bench {
       files = *blob_cache_files::open(config, source);
     backend = std::make_shared<fake_backend>(std::move(contents));
     seen = std::make_shared<backend_counters>();
+    fetches = std::make_shared<fetcher_counters>();
+    fetcher = spawn_blob_fetcher(system, {"fake", {}, fetches});
     cache = spawn_blob_cache(
-        system, {source, files, backend, seen, std::make_shared<cache_counters>(), 1 << 20, true});
+        system, {source, files, backend, fetcher, seen, std::make_shared<cache_counters>(), 1 << 20, true});
   }
   ~bench() {
     backend->is_held = false;
     caf::anon_send_exit(cache, caf::exit_reason::user_shutdown);
-    cache = nullptr;
+    caf::anon_send_exit(fetcher, caf::exit_reason::user_shutdown);
+    cache = fetcher = nullptr;
     std::filesystem::remove_all(folder);
   }
 
   void ask(caf::scoped_actor& asker, std::uint64_t ticket, std::vector<chunk> wanted) {
-    asker->send(cache, need_chunks{caf::actor_cast<caf::actor>(asker), ticket, std::move(wanted), {}});
+    asker->send(cache,
+                need_chunks{caf::actor_cast<caf::actor>(asker), ticket, std::move(wanted), {}, {{}, 1}});
   }
   chunks_ready answer(caf::scoped_actor& asker) {
     chunks_ready got;
@@ -72,6 +76,8 @@ struct bench {
   std::shared_ptr<blob_cache_files> files;
   std::shared_ptr<fake_backend> backend;
   std::shared_ptr<backend_counters> seen;
+  std::shared_ptr<fetcher_counters> fetches;
+  caf::actor fetcher;
   caf::actor cache;
 };
 
@@ -140,10 +146,10 @@ TEST_CASE("whoever waits goes before prefetch") {
   caf::scoped_actor asker{b.system};
   b.backend->is_held = true;
   for (std::uint32_t i = 4; i < chunk_count; i += 2) // apart, so that each is a read of its own
-    asker->send(b.cache, prefetch_chunks{caf::actor_cast<caf::actor>(asker), {b.chunks[i]}});
+    asker->send(b.cache, prefetch_chunks{caf::actor_cast<caf::actor>(asker), {b.chunks[i]}, {}});
   b.ask(asker, 1, {b.chunks[0]});
   std::this_thread::sleep_for(50ms);
-  CHECK(b.backend->reads == 2); // one prefetch, and the reader beside it
+  CHECK(b.backend->reads == 3); // two prefetches, and the reader beside them
   b.backend->is_held = false;
   CHECK(b.answer(asker).ticket == 1);
 }

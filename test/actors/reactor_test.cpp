@@ -33,7 +33,7 @@ namespace {
 
 struct home_checker : pinned_actor {
   home_checker(caf::actor_config& config, reactor& home, std::atomic<int>& total_, std::atomic<int>& strays_)
-      : pinned_actor(config, home), total(total_), strays(strays_) {}
+      : pinned_actor(config, home, "test"), total(total_), strays(strays_) {}
   caf::behavior make_behavior() override {
     return {
         [this](const count_up& n) {

@@ -63,3 +63,41 @@ TEST_CASE("a replaced mount is reached no more by its number") {
   CHECK(table.find_mount(1) == nullptr);
   CHECK(table.find_mount("/a")->number == 2);
 }
+
+TEST_CASE("tables that take the same steps show the same directories, times too") {
+  using kind = route_step::kind;
+  route_table one;
+  route_table other;
+  std::vector<route_step> steps;
+  for (std::uint32_t number = 1; number <= 50; ++number) {
+    const std::uint64_t at = number * 1'000'000'100;
+    steps.push_back(
+        {kind::add, "/a" + std::to_string(number % 7) + "/b" + std::to_string(number), numbered(number), at});
+    if (number % 3 == 0)
+      steps.push_back({kind::remove, steps.back().path, {}, at + 10});
+    else if (number % 5 == 0)
+      steps.push_back({kind::replace, steps.back().path, numbered(number + 1000), at + 20});
+  }
+  for (const auto& step : steps)
+    REQUIRE(one.take(step));
+  for (const auto& step : steps)
+    REQUIRE(other.take(step));
+  CHECK(!one.take({kind::add, "/a1", numbered(2000), 7})); // a directory: nothing changes
+  std::size_t directories = 0;
+  for (std::uint64_t node = FUSE_ROOT_ID; node < 100; ++node) {
+    const auto* mine = one.find_directory(node);
+    const auto* its = other.find_directory(node);
+    REQUIRE((mine == nullptr) == (its == nullptr));
+    if (mine == nullptr)
+      continue;
+    ++directories;
+    CHECK(mine->attributes.mtime == its->attributes.mtime);
+    CHECK(mine->attributes.mtimensec == its->attributes.mtimensec);
+    REQUIRE(mine->entries.size() == its->entries.size());
+    for (const auto& [name, entry] : mine->entries) {
+      CHECK(its->entries.at(name).attributes.ino == entry.attributes.ino);
+      CHECK(its->entries.at(name).attributes.mtime == entry.attributes.mtime);
+    }
+  }
+  CHECK(directories == 8); // the root and seven below it
+}

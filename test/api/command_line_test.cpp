@@ -120,6 +120,19 @@ TEST_CASE("the limit of open files is also read as it was written in 2020") {
   CHECK(options({"-M", "/m", "--rlimit-nofile", "many"}).rlimit_nofile == 1000000);
 }
 
+TEST_CASE("a virtual machine is served with the subcommand or without it") {
+  for (const auto& words : std::vector<std::vector<const char*>>{
+           {"virtiofs", "--hybrid-mode", "--log-level", "info", "--apisock", "/a", "--sock", "/s"}, // Kata
+           {"virtiofs", "--sock", "/s", "--apisock", "/a", "--thread-num", "2"},
+           {"--config", "/c", "--metadata", "/b", "--sock", "/s", "--apisock", "/a"},
+           {"--config", "/c", "--sock", "/s", "--apisock", "/a"}}) {
+    const auto given = options(words);
+    CHECK(given.sock == "/s");
+    CHECK(given.apisock == "/a");
+    CHECK(given.mountpoint.empty());
+  }
+}
+
 TEST_CASE("a wrong line is a usage error that says why") {
   const std::vector<std::pair<std::vector<const char*>, const char*>> wrong{
       {{}, "--mountpoint"},
@@ -130,8 +143,10 @@ TEST_CASE("a wrong line is a usage error that says why") {
       {{"-M", "/m", "-B", "/b", "-D", "/d", "-C", "/c"}, "--localfs-dir"},
       {{"-M", "/m", "--supervisor", "/s"}, "--id"},
       {{"-M", "/m", "--prefetch-files", "/p"}, "--bootstrap"},
-      {{"virtiofs", "--sock", "/s", "--apisock", "/a"}, "this build has no virtiofs"},
-      {{"--config", "/c", "--sock", "/s", "--apisock", "/a"}, "this build has no virtiofs"},
+      {{"virtiofs", "--apisock", "/a"}, "virtiofs needs --sock"},
+      {{"fuse", "--apisock", "/a"}, "fuse needs --mountpoint"},
+      {{"-M", "/m", "--sock", "/s"}, "exclude each other"},
+      {{"virtiofs", "-M", "/m", "--sock", "/s"}, "exclude each other"},
       {{"-M", "/m", "--shared-dir", "/s"}, "this build has no passthrough"},
       {{"singleton", "--fscache", "/f"}, "this build has no singleton"},
       {{"uffd", "--sock", "/s"}, "this build has no uffd"},
@@ -158,10 +173,26 @@ TEST_CASE("version and help end well, and the commit is the API's") {
   }
   const auto help = parse({"--help"});
   CHECK(help.line.exit_status == 0);
-  for (const auto* name :
-       {"--mountpoint", "--bootstrap", "--metadata", "--config", "--localfs-dir", "--apisock",
-        "--virtual-mountpoint", "--fuse-threads", "--thread-num", "--rlimit-nofile", "--prefetch-files",
-        "--log-level", "--log-file", "--log-rotation-size", "--id", "--supervisor", "--version", "fuse"})
+  for (const auto* name : {"--mountpoint",
+                           "--bootstrap",
+                           "--metadata",
+                           "--config",
+                           "--localfs-dir",
+                           "--apisock",
+                           "--virtual-mountpoint",
+                           "--fuse-threads",
+                           "--thread-num",
+                           "--rlimit-nofile",
+                           "--prefetch-files",
+                           "--log-level",
+                           "--log-file",
+                           "--log-rotation-size",
+                           "--id",
+                           "--supervisor",
+                           "--version",
+                           "fuse",
+                           "virtiofs",
+                           "--sock"})
     CHECK_MESSAGE(help.out.find(name) != std::string::npos, name);
   CHECK(parse({"fuse", "--help"}).line.exit_status == 0);
 }

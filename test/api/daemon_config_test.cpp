@@ -145,6 +145,43 @@ bandwidth_limit = 10
   CHECK(json.cache_prefetch == json.rafs_prefetch);
 }
 
+TEST_CASE("limits stand at the top level of every form, and those left out keep their defaults") {
+  const wait_limits wanted{3, 4096, 2, 1 << 20};
+  const std::string limits =
+      R"("limits":{"mount_reads":3,"mount_bytes":4096,"backend_requests":2,"backend_bytes":1048576})";
+  CHECK(parsed(v1_with("," + limits)).limits == wanted);
+  CHECK(parsed(R"({"device_config":{"backend":{"type":"localfs","config":{"dir":"/b"}}},)" + limits + "}")
+            .limits == wanted);
+  CHECK(
+      parsed(R"({"version":2,"backend":{"type":"localfs","localfs":{"dir":"/b"}},)" + limits + "}").limits ==
+      wanted);
+  CHECK(parsed(R"(
+version = 2
+[backend]
+type = "localfs"
+localfs = { dir = "/b" }
+[limits]
+mount_reads = 3
+mount_bytes = 4096
+backend_requests = 2
+backend_bytes = 1048576
+)")
+            .limits == wanted);
+  CHECK(parsed(v1_with("")).limits == wait_limits{});
+  CHECK(parsed(v1_with(R"(,"limits":{})")).limits == wait_limits{});
+  const auto some = parsed(v1_with(R"(,"limits":{"backend_requests":1})")).limits;
+  CHECK(some.backend_requests == 1);
+  CHECK(some.mount_reads == wait_limits{}.mount_reads);
+}
+
+TEST_CASE("a limit of nothing is refused by name, as is one that is no limit") {
+  for (const std::string name : {"mount_reads", "mount_bytes", "backend_requests", "backend_bytes"})
+    for (const std::string value : {"0", "-1", "\"8\"", "18446744073709551615"})
+      CHECK(holds(refused(v1_with(",\"limits\":{\"" + name + "\":" + value + "}")), "limits." + name));
+  CHECK(holds(refused(v1_with(R"(,"limits":{"backend_requests":1025})")), "1024"));
+  CHECK(holds(refused(v1_with(R"(,"limits":[])")), "limits is a list"));
+}
+
 TEST_CASE("unknown fields and nulls are passed over at every level") {
   CHECK(parsed(v1_with("")) ==
         parsed(R"({"device":{"backend":{"type":"localfs","config":{"dir":"/b","x":1},"y":[1]},

@@ -55,7 +55,7 @@ TEST_SUITE_BEGIN("builder/chunk_compressor");
 
 TEST_CASE("what compresses is stored smaller and comes back") {
   for (const auto kind : {compressor::lz4_block, compressor::zstd})
-    for (const std::size_t size : {100, 4096, 1 << 20}) {
+    for (const std::size_t size : {100u, 4096u, 1u << 20}) {
       const auto plain = text_of(size);
       const auto stored = compressed(kind, plain);
       REQUIRE(!stored.empty());

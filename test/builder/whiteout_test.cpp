@@ -22,7 +22,8 @@ tree_node node_of(std::string name, std::uint32_t mode, std::uint32_t device = 0
 TEST_SUITE_BEGIN("builder/whiteout");
 
 TEST_CASE("by OCI's rules the name says what is gone, whatever the entry is") {
-  for (const std::uint32_t mode : {S_IFREG, S_IFDIR, S_IFLNK, S_IFCHR}) {
+  for (const auto mode :
+       {std::uint32_t{S_IFREG}, std::uint32_t{S_IFDIR}, std::uint32_t{S_IFLNK}, std::uint32_t{S_IFCHR}}) {
     const auto mark = whiteout_of(node_of(".wh.gone", mode), whiteout_spec::oci);
     CHECK(mark.kind == whiteout_kind::removes_name);
     CHECK(mark.name == "gone");

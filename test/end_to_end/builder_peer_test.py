@@ -85,7 +85,7 @@ class PeerImages(Folder):
             policy = dice.choice(["none", "fs", "blob"])
             options = [*common, "--whiteout-spec", spec, "--prefetch-policy", policy]
             if dice.random() < 0.2:
-                options += ["--blob-id", "a-blob"]
+                options += ["--blob-id", "ab" * 32]  # the public builder layers over no other length
             paths = "\n".join(random_tree.some_paths(self.source, seed)).encode()
             with self.subTest(seed=seed, options=options, paths=paths):
                 (ours, _), (theirs, _) = self.both(options, self.source, input=paths)

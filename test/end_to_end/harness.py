@@ -71,13 +71,16 @@ class Daemon:
         os.makedirs(self.mountpoint, exist_ok=True)
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [binary, "--mountpoint", self.mountpoint, "--apisock", self.socket, "--rlimit-nofile", "0", *options],
-                stdout=log, stderr=log)
+                [binary, *self.arguments(options), "--apisock", self.socket, "--rlimit-nofile", "0"], stdout=log, stderr=log)
         try:
             self.wait_until_running()
         except BaseException:
             self.__exit__()
             raise
+
+    def arguments(self, options):
+        """The command line's words that say what to serve and where."""
+        return ["--mountpoint", self.mountpoint, *options]
 
     def wait_until_running(self):
         for _ in range(200):

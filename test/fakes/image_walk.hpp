@@ -17,7 +17,8 @@ inline std::map<std::string, inode_attributes> walk_image(const image& opened, s
   std::map<std::string, inode_attributes> found;
   std::vector<std::pair<std::string, inode_number>> directories{{"", opened.description().root}};
   while (!directories.empty() && found.size() < most) {
-    const auto [prefix, directory] = directories.back();
+    const auto prefix = directories.back().first;
+    const auto directory = directories.back().second;
     directories.pop_back();
     const auto listed = opened.list(directory, 0, [&](const directory_entry& entry) {
       auto path = prefix + std::string{entry.name};

@@ -11,7 +11,7 @@
 
 #include <filesystem>
 
-#include "metadata/mapping_guard.hpp"
+#include "protocol/bytes/mapping_guard.hpp"
 #include "test/fakes/tiny_image.hpp"
 
 using namespace nydus;

@@ -2,8 +2,12 @@
 #include "storage/blob_file.hpp"
 
 #include <doctest/doctest.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <vector>
 
@@ -85,4 +89,34 @@ TEST_CASE("a size that no file can have is malformed") {
   REQUIRE(!refused);
   CHECK(refused.error().code == errc::malformed);
   CHECK(!std::filesystem::exists(folder / "b"));
+}
+TEST_CASE("what was written is resident, what lies outside the file never is") {
+  const scratch_folder folder;
+  const auto made = blob_file::make(folder / "b", 3 << 20);
+  REQUIRE(made);
+  const std::vector<std::byte> bytes(10000, std::byte{7});
+  REQUIRE(made->write(5000, bytes));
+  const auto found = made->resident(5000, bytes.size());
+  REQUIRE(found);
+  CHECK(std::equal(found->begin(), found->end(), bytes.begin(), bytes.end()));
+  CHECK(made->resident(5123, 1)->front() == std::byte{7});
+  CHECK(!made->resident(1 << 20, 4096)); // a hole that nobody has read
+  CHECK(!made->resident(0, 0));
+  CHECK(!made->resident(0, (1 << 20) + 1)); // more than any answer
+  CHECK(!made->resident((3 << 20) - 1, 2));
+  CHECK(!made->resident(~0ull, 1));
+  CHECK(!blob_file::make(folder / "unknown", 0)->resident(0, 1));
+}
+
+TEST_CASE("a system call that is given bytes of a file that was cut short meanwhile fails") {
+  const scratch_folder folder;
+  const auto made = blob_file::make(folder / "b", 8192);
+  REQUIRE(made);
+  REQUIRE(made->write(0, std::vector<std::byte>(8192)));
+  const auto found = made->resident(0, 8192);
+  REQUIRE(found);
+  REQUIRE(::truncate((folder / "b").c_str(), 0) == 0);
+  const unique_fd sink{::memfd_create("sink", MFD_CLOEXEC)};
+  CHECK(::write(sink.get(), found->data(), found->size()) == -1);
+  CHECK(errno == EFAULT);
 }

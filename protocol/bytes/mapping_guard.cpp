@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "metadata/mapping_guard.hpp"
+#include "protocol/bytes/mapping_guard.hpp"
 
 #include <signal.h>
 #include <sys/mman.h>
@@ -17,6 +17,7 @@ namespace {
 struct guarded_range {
   std::atomic<std::uintptr_t> start{0};
   std::atomic<std::size_t> size{0};
+  std::atomic<std::size_t> page_size{0};
 };
 constexpr std::size_t capacity = 65536;
 std::array<guarded_range, capacity> guarded;
@@ -28,11 +29,11 @@ void put_zeros_under(int signal, siginfo_t* info, void*) {
   for (std::size_t i = 0; i < slots; ++i) {
     const auto start = guarded[i].start.load(std::memory_order_acquire);
     const auto size = guarded[i].size.load(std::memory_order_acquire);
+    const auto page_size = guarded[i].page_size.load(std::memory_order_acquire);
     if (start == 0 || address < start || address - start >= size)
       continue;
     if (guarded[i].start.load(std::memory_order_relaxed) != start)
       continue; // the slot changed hands: `size` may be another mapping's
-    const auto page_size = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
     auto* page = reinterpret_cast<void*>(address & ~(page_size - 1));
     if (::mmap(page, page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
         MAP_FAILED)
@@ -53,7 +54,7 @@ bool install() noexcept {
 
 } // namespace
 
-bool guard_mapping(void* start, std::size_t size) noexcept {
+bool guard_mapping(void* start, std::size_t size, std::size_t page_size) noexcept {
   static const bool is_installed = install();
   (void) is_installed;
   constexpr std::uintptr_t taken = 1; // no mapping starts there
@@ -62,6 +63,8 @@ bool guard_mapping(void* start, std::size_t size) noexcept {
     if (!guarded[i].start.compare_exchange_strong(expected, taken))
       continue;
     guarded[i].size.store(size, std::memory_order_relaxed);
+    guarded[i].page_size.store(page_size != 0 ? page_size : static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)),
+                               std::memory_order_relaxed);
     guarded[i].start.store(reinterpret_cast<std::uintptr_t>(start), std::memory_order_release);
     auto slots = used.load();
     while (slots < i + 1 && !used.compare_exchange_weak(slots, i + 1)) {

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actors/actor_census.hpp"
+
+#include <caf/actor_registry.hpp>
+#include <caf/event_based_actor.hpp>
+#include <caf/send.hpp>
+
+#include <algorithm>
+#include <tuple>
+
+#include "actors/message_types.hpp"
+#include "actors/request_times.hpp"
+
+namespace nydus {
+
+namespace {
+
+constexpr auto registered_name = caf::atom("census");
+// The ended are dropped when so many have come since the last time.
+constexpr std::size_t newcomers_per_sweep = 256;
+
+struct counted {
+  std::shared_ptr<const actor_counters> counters;
+  std::uint64_t seen_at = 0; // nanoseconds
+  std::uint64_t seen = 0;    // messages handled then
+};
+
+class actor_census : public caf::event_based_actor {
+public:
+  explicit actor_census(caf::actor_config& config) : caf::event_based_actor(config) {}
+
+  const char* name() const override { return "actor_census"; }
+
+  caf::behavior make_behavior() override {
+    return {
+        [this](const count_actor& starts) { count(starts); },
+        [this](const list_actors&) { return list(); },
+    };
+  }
+
+private:
+  void count(const count_actor& starts) {
+    all_.push_back({starts.counters, now_nanoseconds(), 0});
+    if (++newcomers_ < std::max(newcomers_per_sweep, all_.size() / 2))
+      return;
+    sweep();
+  }
+
+  void sweep() {
+    newcomers_ = 0;
+    std::erase_if(all_, [](const counted& one) { return one.counters->has_ended.load(); });
+  }
+
+  actor_list list() {
+    sweep();
+    actor_list answer;
+    const auto now = now_nanoseconds();
+    for (auto& one : all_) {
+      const auto handled = one.counters->handled.load(std::memory_order_relaxed);
+      const auto seconds = static_cast<double>(now - one.seen_at) * 1e-9;
+      answer.actors.push_back(
+          {one.counters, seconds > 0 ? static_cast<double>(handled - one.seen) / seconds : 0});
+      one.seen_at = now;
+      one.seen = handled;
+    }
+    std::sort(answer.actors.begin(), answer.actors.end(), [](const actor_facts& a, const actor_facts& b) {
+      return std::tie(a.counters->kind, a.counters->name, a.counters->id) <
+             std::tie(b.counters->kind, b.counters->name, b.counters->id);
+    });
+    return answer;
+  }
+
+  std::vector<counted> all_;
+  std::size_t newcomers_ = 0;
+};
+
+} // namespace
+
+caf::actor spawn_actor_census(caf::actor_system& system) {
+  auto census = system.spawn<actor_census, caf::hidden>(); // the system does not wait for it
+  system.registry().put(registered_name, census);
+  return census;
+}
+
+caf::actor find_census(caf::actor_system& system) {
+  return caf::actor_cast<caf::actor>(system.registry().get(registered_name));
+}
+
+void end_actor_census(caf::actor_system& system) {
+  caf::anon_send_exit(find_census(system), caf::exit_reason::user_shutdown);
+  system.registry().erase(registered_name);
+}
+
+} // namespace nydus

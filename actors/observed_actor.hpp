@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every actor of the daemon is made of: an event-based actor whose mailbox and work are counted, since
+// CAF's own profiler is compiled out of Debian's package. The census (actor_census) shows the counters.
+#pragma once
+
+#include <caf/event_based_actor.hpp>
+
+#include <memory>
+#include <string>
+
+#include "actors/actor_counters.hpp"
+
+namespace nydus {
+
+class observed_actor : public caf::event_based_actor {
+public:
+  /// `kind`: the class in one word. `name`: whose it is; may be empty.
+  observed_actor(caf::actor_config& config, std::string kind, std::string name);
+  ~observed_actor() override;
+
+  const char* name() const final { return counters_->kind.c_str(); }
+
+  void launch(caf::execution_unit* unit, bool lazy, bool hide) override;
+  void enqueue(caf::mailbox_element_ptr what, caf::execution_unit* unit) override;
+  resume_result resume(caf::execution_unit* unit, std::size_t most_messages) override;
+  caf::invoke_message_result consume(caf::mailbox_element& message) override;
+
+protected:
+  actor_counters& counters() noexcept { return *counters_; }
+
+private:
+  std::shared_ptr<actor_counters> counters_;
+  std::uint32_t turns_ = 0; // of this actor; one of some is timed
+};
+
+} // namespace nydus

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// The VMM's side of virtio-fs: listens on the vhost-user socket, leads the conversation, maps the guest's
+// memory, and opens and ends the ports of its queues. One VMM at a time, one after the other. Neighbours:
+// protocol/vhost_user has the protocol, virtqueue_port serves a queue.
+#pragma once
+
+#include <caf/actor.hpp>
+#include <caf/actor_system.hpp>
+
+#include <vector>
+
+#include "actors/reactor.hpp"
+#include "protocol/unique_fd.hpp"
+
+namespace nydus {
+
+/// A reactor and its router.
+struct port_place {
+  reactor* home = nullptr;
+  caf::actor router;
+};
+
+struct vhost_user_session_parts {
+  unique_fd listener;             // from vhost_user::listen_at()
+  std::vector<port_place> places; // queues are spread over them; the session itself lives at the first
+};
+
+/// settle_terms (from a port)
+/// list_inflight -> inflight_list, list_slowest -> slow_request_list: of all queues
+/// close_port -> port_closed: no VMM is heard any more, and the queues end
+/// A VMM that breaks the protocol is hung up on; the next one may come.
+caf::actor spawn_vhost_user_session(caf::actor_system& system, vhost_user_session_parts parts);
+
+} // namespace nydus

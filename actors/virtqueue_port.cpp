@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actors/virtqueue_port.hpp"
+
+#include <sys/epoll.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <system_error>
+
+#include "actors/fs_request.hpp"
+#include "actors/fuse_port.hpp"
+#include "actors/log_line.hpp"
+#include "actors/message_types.hpp"
+#include "actors/page_reader.hpp"
+#include "actors/pinned.hpp"
+#include "actors/request_slots.hpp"
+#include "actors/session_answers.hpp"
+
+namespace nydus {
+
+namespace {
+
+// Requests taken in one go before answers get a turn.
+constexpr int requests_per_turn = 128;
+// Answers that the guest is shown at once: it works on them while we work on the next ones.
+constexpr int answers_per_batch = 16;
+// Places of one preadv2.
+constexpr std::size_t parts_per_read = 256;
+
+class virtqueue_port : public pinned_actor {
+public:
+  virtqueue_port(caf::actor_config& config, reactor& home, virtqueue_port_parts parts)
+      : pinned_actor(config, home, "virtqueue_port"), parts_(std::move(parts)), queue_(parts_.queue),
+        request_(fuse::request_buffer_size) {}
+
+  caf::behavior make_behavior() override {
+    open();
+    return {
+        [this](const fs_reply& reply) { finish(reply); },
+        [this](const interrupt_request& wanted) { interrupt(wanted.unique); },
+        [this](const know_siblings& known) { siblings_ = known.ports; },
+        [this](const list_inflight&) { return slots_.inflight(); },
+        [this](const list_slowest&) { return slow_request_list{slots_.slowest()}; },
+        [this](const take_terms& settled) {
+          parts_.terms = settled.terms;
+          return terms_taken{};
+        },
+        [this](const take_memory& changed) {
+          move_to(changed.memory);
+          return memory_taken{};
+        },
+        [this](const take_call& changed) { parts_.call = changed.call; },
+        [this](const stop_queue&) { return stop(); },
+        [this](const abandon_queue&) { return abandon(); },
+        [this](const show_answers&) {
+          is_showing_ = false;
+          publish();
+        },
+    };
+  }
+
+  void on_exit() override {
+    close();
+    pending_.clear();
+    askers_.clear();
+    parts_.memory.reset(); // the guest's memory is let go of, whoever still holds this actor
+    siblings_.clear();
+    parts_.session = parts_.router = nullptr;
+  }
+
+private:
+  /// Where the answer to the request of a slot goes.
+  struct asker {
+    virtio::guest_memory::shared memory; // stays mapped until the answer is in it
+    std::vector<iovec> places;
+    std::uint32_t size = 0; // bytes of the places
+    std::uint16_t head = 0;
+  };
+
+  // -- requests --------------------------------------------------------------
+
+  void open() {
+    for (const auto head : std::exchange(parts_.again, {}))
+      take(head);
+    try {
+      // Edge-triggered: nobody has to read the kicks, a new one is an edge in any case, and the first edge
+      // comes at once if the guest has kicked before.
+      home().watch(parts_.kick->get(), EPOLLIN | EPOLLET, [this](std::uint32_t) { return serve_queue(); });
+    } catch (const std::system_error& why) { // the VMM sent something that cannot be waited for
+      is_open_ = false;
+      return break_queue({errc::malformed, std::string{"its kick: "} + why.what()});
+    }
+    signal(*parts_.kick); // there may be requests that nobody kicks for: a daemon before us was told of them
+  }
+
+  /// Shows the guest what is answered and takes what waits. True if there may be more: the actors that were
+  /// sent to run first. False: the guest kicks for the next request.
+  bool serve_queue() {
+    publish();
+    if (!is_open_)
+      return false;
+    queue_.suppress_kicks();
+    const bool is_more = take_requests() || !queue_.want_kicks();
+    is_serving_ = is_more && is_open_;
+    return is_serving_;
+  }
+
+  /// Whether there were any.
+  bool take_requests() {
+    const auto waiting = queue_.waiting();
+    if (!waiting) {
+      break_queue(waiting.error());
+      return false;
+    }
+    for (int i = std::min<int>(*waiting, requests_per_turn); i > 0 && is_open_; --i) {
+      const auto head = queue_.take();
+      if (!head)
+        break_queue(head.error());
+      else
+        take(*head);
+    }
+    return *waiting > 0;
+  }
+
+  void take(std::uint16_t head) {
+    if (auto read = virtio::read_chain(queue_.table(), *parts_.memory, head, chain_); !read)
+      return break_queue(read.error());
+    if (slots_.taken() >= queue_.size())
+      return break_queue({errc::malformed, "virtqueue: more requests under way than the queue has room for"});
+    if (parts_.log)
+      parts_.log->taken(head);
+    const auto size = virtio::copy_out(chain_.readable, request_);
+    fuse_in_header header{};
+    if (size < sizeof header)
+      return drop(head, "a request of " + std::to_string(size) + " bytes is shorter than its header");
+    std::memcpy(&header, request_.data(), sizeof header);
+    const bool wants_reply = !fuse::has_no_reply(header.opcode);
+    if (wants_reply && chain_.writable_size < sizeof(fuse_out_header))
+      return drop(head, "a request has no room for its answer");
+    // The buffer may be larger than the request; the request may be larger than what we look at.
+    const auto length = std::min<std::size_t>(header.len, size);
+    auto decoded = fuse::decode(std::span{request_}.first(length));
+    if (!decoded.request_or_failure) {
+      const bool is_write = fuse::is_modifying(header.opcode) && header.len > size;
+      if (!is_write)
+        log_line(log_level::warning, decoded.request_or_failure.error().detail);
+      if (!wants_reply)
+        return drop(head, {});
+      return answer(head, header.unique, is_write ? EROFS : to_errno(decoded.request_or_failure.error().code),
+                    {});
+    }
+    serve(head, *decoded.request_or_failure, length);
+  }
+
+  void serve(std::uint16_t head, fuse::request& asked, std::size_t length) {
+    if (asked.opcode == FUSE_INTERRUPT && !interrupt(asked.interrupted))
+      for (const auto& sibling : siblings_)
+        send(sibling, interrupt_request{asked.interrupted});
+    if (fuse::has_no_reply(asked.opcode))
+      return complete(head, 0);
+    // An answer never exceeds what the guest has room for.
+    asked.size =
+        std::min(asked.size, chain_.writable_size - static_cast<std::uint32_t>(sizeof(fuse_out_header)));
+    if (asked.opcode == FUSE_INIT) {
+      const auto slot = begin(head, asked).slot;
+      send(parts_.session,
+           settle_terms{{request_.begin(), request_.begin() + static_cast<std::ptrdiff_t>(length)},
+                        caf::actor_cast<caf::actor>(this),
+                        slot});
+      return;
+    }
+    if (const auto settled = answer_of_session(asked, parts_.terms))
+      return answer(head, asked.unique, settled->error, settled->body.span());
+    parts_.router->enqueue(caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, begin(head, asked)),
+                           &home());
+  }
+
+  fs_request begin(std::uint16_t head, fuse::request& asked) {
+    auto request = slots_.begin(std::move(asked), caf::actor_cast<caf::actor>(this));
+    if (request.slot >= askers_.size())
+      askers_.resize(request.slot + 1);
+    auto& one = askers_[request.slot];
+    one.memory = parts_.memory;
+    one.places.swap(chain_.writable); // both keep their memory for the next request
+    one.size = chain_.writable_size;
+    one.head = head;
+    return request;
+  }
+
+  /// Answers EINTR for a request of this port, if it still waits.
+  bool interrupt(std::uint64_t unique) {
+    const auto slot = slots_.interrupt(unique);
+    if (!slot)
+      return false;
+    give_answer(*slot, unique, EINTR);
+    return true;
+  }
+
+  void give_answer(std::uint32_t slot, std::uint64_t unique, int error) {
+    auto& one = askers_[slot];
+    complete(one.head, write(one.places, unique, error, {}));
+    one.memory.reset();
+  }
+
+  // -- answers ---------------------------------------------------------------
+
+  void finish(const fs_reply& reply) {
+    if (const auto unique = slots_.unique_of(reply.slot)) {
+      auto& one = askers_[reply.slot];
+      const auto extents = reply.extents();
+      std::uint32_t written = 0;
+      if (extents.empty()) {
+        const auto bytes = reply.bytes();
+        const bool fits = sizeof(fuse_out_header) + bytes.size() <= one.size;
+        written =
+            write(one.places, *unique, fits ? reply.error : EIO, fits ? bytes : std::span<const std::byte>{});
+      } else if (!write_extents(one, *unique, extents, written)) {
+        // A page of the cache file is not in memory: a thread that may block brings it.
+        read_pages(system(), caf::actor_cast<caf::actor>(this), reply);
+        return;
+      }
+      complete(one.head, written);
+      one.memory.reset();
+    }
+    slots_.end(reply);
+    if (slots_.taken() == 0)
+      deliver_stopped();
+  }
+
+  /// An answer to the chain in hand.
+  void answer(std::uint16_t head, std::uint64_t unique, int error, std::span<const std::byte> body) {
+    if (sizeof(fuse_out_header) + body.size() > chain_.writable_size)
+      return complete(head, write(chain_.writable, unique, EIO, {}));
+    complete(head, write(chain_.writable, unique, error, body));
+  }
+
+  /// Bytes written: header and body.
+  static std::uint32_t write(std::span<const iovec> places, std::uint64_t unique, int error,
+                             std::span<const std::byte> body) noexcept {
+    fuse_out_header header{};
+    header.len = static_cast<std::uint32_t>(sizeof header + body.size());
+    header.error = -error;
+    header.unique = unique;
+    virtio::chain_writer writer{places};
+    writer.write(std::as_bytes(std::span{&header, 1}));
+    writer.write(body);
+    return header.len;
+  }
+
+  /// False if that would block: the answer has to be written again, then.
+  static bool write_extents(const asker& to, std::uint64_t unique, std::span<const extent> extents,
+                            std::uint32_t& written) {
+    std::size_t total = sizeof(fuse_out_header);
+    for (const auto& one : extents)
+      total += one.size;
+    if (total > to.size) { // more than was asked: a fault of ours, not the guest's
+      written = write(to.places, unique, EIO, {});
+      return true;
+    }
+    virtio::chain_writer writer{to.places};
+    writer.skip(sizeof(fuse_out_header));
+    for (const auto& one : extents)
+      if (one.buffer)
+        writer.write(one.buffer->span().subspan(one.offset, one.size));
+      else if (!one.file)
+        writer.write_zeros(one.size);
+      else if (const int error = read_file(one, writer); error == EAGAIN)
+        return false;
+      else if (error != 0) { // EFAULT: the VMM has cut its memory short
+        written = write(to.places, unique, EIO, {});
+        return true;
+      }
+    fuse_out_header header{};
+    header.len = written = static_cast<std::uint32_t>(total);
+    header.unique = unique;
+    virtio::chain_writer{to.places}.write(std::as_bytes(std::span{&header, 1}));
+    return true;
+  }
+
+  /// Moves bytes of a cache file straight to the guest. EAGAIN: some are not in memory.
+  static int read_file(const extent& one, virtio::chain_writer& writer) {
+    std::array<iovec, parts_per_read> parts;
+    for (std::uint32_t done = 0; done < one.size;) {
+      std::size_t count = 0;
+      const auto wanted = writer.next_places(one.size - done, parts, count);
+      const auto size = ::preadv2(one.file->fd(), parts.data(), static_cast<int>(count),
+                                  static_cast<off_t>(one.offset + done), RWF_NOWAIT);
+      if (size < 0 && errno == EINTR)
+        continue;
+      if (size < 0 && errno != EAGAIN && errno != EOPNOTSUPP)
+        return errno;
+      if (size < 0 || static_cast<std::size_t>(size) != wanted)
+        return EAGAIN;
+      writer.skip(wanted);
+      done += static_cast<std::uint32_t>(wanted);
+    }
+    return 0;
+  }
+
+  /// A request that gets no answer: the guest has its buffers back.
+  void drop(std::uint16_t head, const std::string& why) {
+    if (!why.empty())
+      log_line(log_level::warning, "virtqueue " + std::to_string(parts_.number) + ": " + why);
+    complete(head, 0);
+  }
+
+  void complete(std::uint16_t head, std::uint32_t written) {
+    if (parts_.log)
+      parts_.log->answered(head);
+    queue_.put(head, written);
+    if (++unpublished_ >= answers_per_batch)
+      publish();
+    else if (!is_serving_ && !std::exchange(is_showing_, true))
+      send(this, show_answers{}); // comes behind the answers that wait already
+  }
+
+  void publish() {
+    if (!queue_.has_unpublished())
+      return;
+    unpublished_ = 0;
+    const bool wants_call = queue_.publish();
+    if (parts_.log)
+      parts_.log->published(queue_.published_used());
+    if (wants_call && parts_.call)
+      signal(*parts_.call);
+  }
+
+  static void signal(const unique_fd& event) noexcept {
+    const std::uint64_t one = 1;
+    (void) !::write(event.get(), &one, sizeof one); // full or gone: the VMM's affair
+  }
+
+  // -- life ------------------------------------------------------------------
+
+  void close() {
+    if (std::exchange(is_open_, false))
+      home().unwatch(parts_.kick->get());
+    is_serving_ = false; // serve_queue() does not come again
+    publish();
+  }
+
+  void break_queue(const failure& why) {
+    log_line(log_level::error, "virtqueue " + std::to_string(parts_.number) + " is broken: " + why.detail);
+    close();
+    if (parts_.error)
+      signal(*parts_.error);
+  }
+
+  caf::typed_response_promise<queue_stopped> stop() {
+    close();
+    pending_.push_back(make_response_promise<caf::typed_response_promise<queue_stopped>>());
+    auto answer = pending_.back();
+    if (slots_.taken() == 0)
+      deliver_stopped();
+    return answer;
+  }
+
+  void deliver_stopped() {
+    if (pending_.empty())
+      return;
+    publish();
+    for (auto& one : std::exchange(pending_, {}))
+      one.deliver(queue_stopped{queue_.next_available()});
+  }
+
+  queue_stopped abandon() {
+    for (const auto& one : slots_.inflight().requests)
+      if (const auto slot = slots_.interrupt(one.unique))
+        give_answer(*slot, one.unique, EIO);
+    publish();
+    return queue_stopped{queue_.next_available()};
+  }
+
+  void move_to(const virtio::guest_memory::shared& memory) {
+    if (auto moved = queue_.move_to(*memory); !moved)
+      return break_queue(moved.error()); // its rings stay in the old map, so that stays
+    parts_.memory = memory;
+  }
+
+  virtqueue_port_parts parts_;
+  virtio::split_queue queue_;
+  virtio::descriptor_chain chain_; // of the request being taken
+  std::vector<std::byte> request_; // its bytes, copied once: the guest cannot change them any more
+  request_slots slots_;
+  std::vector<asker> askers_; // by slot
+  std::vector<caf::actor> siblings_;
+  std::vector<caf::typed_response_promise<queue_stopped>> pending_;
+  int unpublished_ = 0;
+  bool is_open_ = true;
+  bool is_serving_ = false; // serve_queue() comes again and shows what was answered
+  bool is_showing_ = false; // show_answers is on its way
+};
+
+} // namespace
+
+caf::actor spawn_virtqueue_port(caf::actor_system& system, reactor& home, virtqueue_port_parts parts) {
+  return spawn_pinned<virtqueue_port>(system, home, std::move(parts));
+}
+
+} // namespace nydus
