@@ -193,8 +193,10 @@ spoiled_message message_spoiler::next(const fake::guest_memory& memory, dice& ch
   default:
     break; // right in form
   }
-  spoiled_message made{copied(header), {}};
-  made.bytes.insert(made.bytes.end(), body.begin(), body.end());
+  spoiled_message made;
+  made.bytes.resize(sizeof header + body.size());
+  std::memcpy(made.bytes.data(), &header, sizeof header);
+  std::copy(body.begin(), body.end(), made.bytes.begin() + sizeof header);
   if (chance.one_in(64))
     made.bytes.resize(1 + chance.below(made.bytes.size())); // and the next message follows at once
   for (; count > 0; --count)
