@@ -19,6 +19,7 @@ import urllib.parse
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 NYDUSD = os.environ.get("NYDUSD", os.path.join(ROOT, "build/api/nydusd"))
 NYDUS_IMAGE = os.environ.get("NYDUS_IMAGE", os.path.join(ROOT, "build/builder/nydus-image"))
+NYDUSCTL = os.environ.get("NYDUSCTL", os.path.join(ROOT, "build/api/nydusctl/nydusctl"))
 FIXTURES = os.environ.get("NYDUS_FIXTURES", os.path.join(ROOT, "../shared/fixtures"))
 MADE = os.path.join(FIXTURES, "made")
 BLOBS = os.path.join(MADE, "blobs")
