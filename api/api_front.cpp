@@ -253,7 +253,7 @@ private:
   void get_file_metrics(const http_request& request, const responder& to) {
     const auto latest = request.query.find("latest");
     const bool wants_latest = latest != request.query.end() && latest->second == "true";
-    with_files(request, to, "FilesMetrics", wants_latest,
+    with_files(request, to, "FsFilesMetrics", wants_latest,
                wants_latest ? latest_files_text : file_metrics_text);
   }
   void get_pattern(const http_request& request, const responder& to) {
@@ -426,7 +426,7 @@ const std::array<api_front::served, 22>& api_front::table() {
 } // namespace
 
 caf::actor spawn_api_front(caf::actor_system& system, api_parts parts) {
-  return system.spawn<api_front>(std::move(parts));
+  return system.spawn<api_front, caf::detached>(std::move(parts));
 }
 
 std::vector<std::string> served_routes() {

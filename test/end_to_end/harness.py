@@ -138,6 +138,15 @@ def config(blobs, work_dir=None, **more):
             "mode": "direct", "digest_validate": False, "enable_xattr": True, **more}
 
 
+def until(holds, seconds=10):
+    """Waits until holds() is true; fails if that takes too long."""
+    for _ in range(seconds * 50):
+        if holds():
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"not within {seconds} s")
+
+
 def drop_page_cache():
     os.sync()
     with open("/proc/sys/vm/drop_caches", "w") as knob:
