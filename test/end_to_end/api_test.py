@@ -87,6 +87,7 @@ class Answers(unittest.TestCase):
             self.assertTrue(ask(200, "GET", "/api/v1/actors")["mounts"])
             self.assertTrue(ask(200, "GET", "/api/v1/trace?mount=/a/b&opcode=READ&limit=100")["traceEvents"])
             ask(400, "GET", "/api/v1/trace?limit=0")
+            self.assertIn("\nnydus_mounts 1\n", ask(200, "GET", "/metrics"))
             self.assertEqual(ask(200, "GET", "/api/v1/config?id=/a/b"), {})
             ask(204, "PUT", "/api/v1/config?id=/a/b", {"registry_auth": "dGVzdDp0ZXN0"})
             self.assertEqual(ask(200, "GET", "/api/v1/config?id=%2Fa%2Fb"), {"registry_auth": "dGVzdDp0ZXN0"})

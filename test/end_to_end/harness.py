@@ -99,6 +99,8 @@ class Daemon:
             connection.request(method, target, body if isinstance(body, (str, bytes, type(None))) else json.dumps(body))
             answer = connection.getresponse()
             text = answer.read()
+            if answer.getheader("Content-Type", "").startswith("text/plain"):
+                return answer.status, text.decode()
             return answer.status, json.loads(text) if text else None
         finally:
             connection.close()

@@ -47,7 +47,8 @@ class Description:
 
     @staticmethod
     def schema_of(response):
-        return response["content"]["application/json"]["schema"] if "content" in response else None
+        kinds = response.get("content")  # each answer has one
+        return next(iter(kinds.values()))["schema"] if kinds else None
 
     def mismatches(self, value, schema, where="body"):
         schema = self.resolved(schema)
