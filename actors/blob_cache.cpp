@@ -59,7 +59,8 @@ private:
 
   /// Nobody waits for it, so it is fetched only if the cache will keep it.
   bool is_worth_fetching(const chunk& next) const noexcept {
-    return parts_->files && parts_->source.has_chunk_index() && !parts_->files->is_kept(next);
+    return parts_->files && parts_->source.has_chunk_index() && !parts_->files->is_full() &&
+           !parts_->files->is_kept(next);
   }
 
   void need(const need_chunks& asked) {

@@ -36,7 +36,7 @@ result<owned_bytes> read_stored(const blob_cache_parts& parts, const planned_rea
   const auto took =
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
   if (!stored)
-    log_line(log_level::warning, "blob " + parts.source.id + ": " + stored.error().detail);
+    log_line(log_level::error, "blob " + parts.source.id + ": " + stored.error().detail);
   count(*parts.backend_seen, run.size, static_cast<std::uint64_t>(took.count()), static_cast<bool>(stored));
   return stored;
 }
@@ -58,7 +58,7 @@ settled_chunk settle(const blob_cache_parts& parts, const chunk& wanted, std::sp
     if (kept && !parts.files->keeps_compressed())
       return settled;
     if (!kept && kept.error().code != errc::not_supported)
-      log_line(log_level::warning,
+      log_line(log_level::error,
                "the cache cannot keep a chunk, it is served uncached: " + kept.error().detail);
   }
   settled.bytes = std::move(plain);

@@ -81,4 +81,9 @@ struct cache_counters {
   counter buffered_bytes{0}; // fetched and not yet written
 };
 
+/// Adds what was counted; not what is so now (what waits, what is buffered, when prefetch began).
+void add_all(mount_counters& total, const mount_counters& more) noexcept;
+void add_all(backend_counters& total, const backend_counters& more) noexcept;
+void add_all(cache_counters& total, const cache_counters& more) noexcept;
+
 } // namespace nydus

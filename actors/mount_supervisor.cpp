@@ -384,7 +384,7 @@ private:
 } // namespace
 
 caf::actor spawn_mount_supervisor(caf::actor_system& system, std::vector<caf::actor> routers) {
-  return system.spawn<mount_supervisor>(std::move(routers));
+  return system.spawn<mount_supervisor, caf::detached>(std::move(routers));
 }
 
 } // namespace nydus

@@ -18,8 +18,11 @@ struct know_notifier {
 };
 
 /// mount_image, remount_image, unmount_image -> mount_changed
-/// list_mounts -> mount_list; list_backends -> backend_list; list_file_counters -> file_counter_list (from
-/// the mount) know_notifier Ends on an exit message, and ends all mounts with it.
+/// list_mounts -> mount_list; list_backends -> backend_list
+/// list_file_counters -> file_counter_list (from the mount)
+/// know_notifier
+/// Has a thread of its own, so that the API answers whatever the worker pool waits for. Ends on an exit
+/// message, and ends all mounts with it.
 caf::actor spawn_mount_supervisor(caf::actor_system& system, std::vector<caf::actor> routers);
 
 } // namespace nydus

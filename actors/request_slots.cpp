@@ -34,6 +34,7 @@ std::optional<std::uint32_t> request_slots::interrupt(std::uint64_t unique) noex
   for (std::size_t i = 0; i < slots_.size(); ++i)
     if (slots_[i].now == state::waits && slots_[i].unique == unique) {
       slots_[i].now = state::is_interrupted;
+      ++interrupted_;
       return static_cast<std::uint32_t>(i);
     }
   return std::nullopt;
@@ -55,6 +56,8 @@ void request_slots::end(const fs_reply& reply) {
     note(event);
     slowest_.note(event);
   }
+  if (ended.now == state::is_interrupted)
+    --interrupted_;
   ended.now = state::is_free;
   free_.push_back(reply.slot);
 }

@@ -32,6 +32,9 @@ public:
   /// Slots that are taken, interrupted requests included.
   std::size_t taken() const noexcept { return slots_.size() - free_.size(); }
 
+  /// Those of them that are waited for.
+  std::size_t waiting() const noexcept { return taken() - interrupted_; }
+
   /// The requests that wait, for the API.
   inflight_list inflight() const;
 
@@ -51,6 +54,7 @@ private:
 
   std::vector<entry> slots_;
   std::vector<std::uint32_t> free_;
+  std::size_t interrupted_ = 0; // slots
   slowest_requests slowest_;
 };
 

@@ -112,23 +112,19 @@ private:
       return;
     is_reading_ = wanted;
     if (wanted)
-      home().watch(vmm_->link.fd(), EPOLLIN, [this](std::uint32_t) {
-        read();
-        return false;
-      });
+      home().watch(vmm_->link.fd(), EPOLLIN, [this](std::uint32_t) { return read(); });
     else
       home().unwatch(vmm_->link.fd());
   }
 
-  void read() {
-    while (vmm_ && !vmm_->asked) {
-      auto received = vmm_->link.receive();
-      if (!received)
-        return hang_up(received.error());
-      if (!*received)
-        return;
+  /// Takes one message; true if there may be another, after whoever else has work.
+  bool read() {
+    auto received = vmm_->link.receive();
+    if (!received)
+      hang_up(received.error());
+    else if (*received)
       begin(std::move(**received));
-    }
+    return received && *received && is_reading_;
   }
 
   void hang_up(const failure& why) {

@@ -28,6 +28,8 @@ namespace {
 constexpr int requests_per_turn = 128;
 // Answers that the guest is shown at once: it works on them while we work on the next ones.
 constexpr int answers_per_batch = 16;
+// Requests under way at most, interrupted ones included, as a multiple of the queue's size.
+constexpr std::size_t most_taken = 4;
 // Places of one preadv2.
 constexpr std::size_t parts_per_read = 256;
 
@@ -129,7 +131,7 @@ private:
   void take(std::uint16_t head) {
     if (auto read = virtio::read_chain(queue_.table(), *parts_.memory, head, chain_); !read)
       return break_queue(read.error());
-    if (slots_.taken() >= queue_.size())
+    if (slots_.waiting() >= queue_.size())
       return break_queue({errc::malformed, "virtqueue: more requests under way than the queue has room for"});
     if (parts_.log)
       parts_.log->taken(head);
@@ -193,6 +195,8 @@ private:
 
   /// Answers EINTR for a request of this port, if it still waits.
   bool interrupt(std::uint64_t unique) {
+    if (slots_.taken() >= most_taken * queue_.size())
+      return false; // so many late answers are to come that this one is waited for, too
     const auto slot = slots_.interrupt(unique);
     if (!slot)
       return false;

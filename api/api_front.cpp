@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/api_front.hpp"
 
-#include <caf/event_based_actor.hpp>
-
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -13,6 +11,7 @@
 #include "actors/fs_request.hpp"
 #include "actors/log_line.hpp"
 #include "actors/message_types.hpp"
+#include "actors/observed_actor.hpp"
 #include "actors/route_table.hpp"
 #include "actors/trace_ring.hpp"
 #include "api/actors_text.hpp"
@@ -20,6 +19,7 @@
 #include "api/event_ring.hpp"
 #include "api/json_text.hpp"
 #include "api/mount_endpoint.hpp"
+#include "api/prometheus_text.hpp"
 #include "api/refusal.hpp"
 #include "api/trace_filter.hpp"
 #include "api/trace_text.hpp"
@@ -45,7 +45,7 @@ std::string normal(const std::string& mountpoint) {
   return path ? *std::move(path) : std::string{};
 }
 
-class api_front : public caf::event_based_actor {
+class api_front : public observed_actor {
 public:
   using handler = void (api_front::*)(const http_request&, const responder&);
   enum class body_rule : std::uint8_t { none, required };
@@ -57,15 +57,13 @@ public:
   };
 
   api_front(caf::actor_config& config, api_parts parts)
-      : caf::event_based_actor(config), parts_(std::move(parts)) {}
-
-  const char* name() const override { return "api_front"; }
+      : observed_actor(config, "api_front", ""), parts_(std::move(parts)) {}
 
   caf::behavior make_behavior() override {
     return {[this](const http_call& call) { direct(call.request, call.responder); }};
   }
 
-  static const std::array<served, 21>& table();
+  static const std::array<served, 22>& table();
 
 private:
   // -- answers ---------------------------------------------------------------
@@ -255,7 +253,7 @@ private:
   void get_file_metrics(const http_request& request, const responder& to) {
     const auto latest = request.query.find("latest");
     const bool wants_latest = latest != request.query.end() && latest->second == "true";
-    with_files(request, to, "FilesMetrics", wants_latest,
+    with_files(request, to, "FsFilesMetrics", wants_latest,
                wants_latest ? latest_files_text : file_metrics_text);
   }
   void get_pattern(const http_request& request, const responder& to) {
@@ -294,21 +292,35 @@ private:
 
   // -- a look inside -----------------------------------------------------------
 
-  void get_actors(const http_request&, const responder& to) {
-    with_mounts(to, [this, to](const mount_list& mounts) {
+  /// All that runs now: asks supervisor and census.
+  template <class Use>
+  void with_running(const responder& to, Use use) {
+    with_mounts(to, [this, to, use](const mount_list& mounts) {
       const auto failed = [to](const caf::error& why) { to->answer(refusal(500, to_failure(why).detail)); };
       request(parts_.supervisor, caf::infinite, list_backends{})
           .then(
-              [this, to, mounts, failed](const backend_list& backends) {
+              [this, use, mounts, failed](const backend_list& backends) {
                 request(parts_.census, caf::infinite, list_actors{})
                     .then(
-                        [this, to, mounts, backends](const actor_list& actors) {
-                          show(to,
-                               actors_text({actors, parts_.reactors, backends, mounts, now_nanoseconds()}));
+                        [this, use, mounts, backends](const actor_list& actors) {
+                          use(running_parts{actors, parts_.reactors, backends, mounts, now_nanoseconds()});
                         },
                         failed);
               },
               failed);
+    });
+  }
+
+  void get_actors(const http_request&, const responder& to) {
+    with_running(to, [to](const running_parts& running) { show(to, actors_text(running)); });
+  }
+
+  void get_prometheus(const http_request&, const responder& to) {
+    with_running(to, [this, to](const running_parts& running) {
+      gather<inflight_list>(
+          list_inflight{}, &inflight_list::requests, [this, to, running](const inflight_list& in_flight) {
+            to->answer({200, prometheus_.write(running, in_flight), prometheus_content_type});
+          });
     });
   }
 
@@ -379,11 +391,12 @@ private:
   using text_map = std::map<std::string, std::string>;
 
   api_parts parts_;
+  prometheus_text prometheus_;
   std::map<std::string, text_map> changed_settings_; // by mountpoint
 };
 
-const std::array<api_front::served, 21>& api_front::table() {
-  static const std::array<served, 21> all{{
+const std::array<api_front::served, 22>& api_front::table() {
+  static const std::array<served, 22> all{{
       {"GET", "/api/v1/daemon", body_rule::none, &api_front::get_daemon},
       {"PUT", "/api/v1/daemon", body_rule::required, &api_front::put_daemon},
       {"GET", "/api/v2/daemon", body_rule::none, &api_front::get_daemon_v2},
@@ -405,6 +418,7 @@ const std::array<api_front::served, 21>& api_front::table() {
       {"GET", "/api/v1/metrics/inflight", body_rule::none, &api_front::get_inflight},
       {"GET", "/api/v1/actors", body_rule::none, &api_front::get_actors},
       {"GET", "/api/v1/trace", body_rule::none, &api_front::get_trace},
+      {"GET", "/metrics", body_rule::none, &api_front::get_prometheus},
   }};
   return all;
 }
@@ -412,7 +426,7 @@ const std::array<api_front::served, 21>& api_front::table() {
 } // namespace
 
 caf::actor spawn_api_front(caf::actor_system& system, api_parts parts) {
-  return system.spawn<api_front>(std::move(parts));
+  return system.spawn<api_front, caf::detached>(std::move(parts));
 }
 
 std::vector<std::string> served_routes() {

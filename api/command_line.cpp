@@ -89,6 +89,8 @@ command_line parse_command_line(int argc, const char* const* argv) {
   auto* virtiofs = app.add_subcommand(
       "virtiofs", "Serve a virtual machine over virtio-fs (also without a subcommand: --sock)");
   add_options(*virtiofs, options, ignored, missing, rlimit);
+  for (auto* subcommand : {fuse, virtiofs})
+    subcommand->add_flag("-V,--version", wants_version, "Print the version and exit");
   for (const auto* name : {"singleton", "uffd", "nbd"})
     app.add_subcommand(name, "Not in this build")->group("")->allow_extras();
   command_line outcome;

@@ -71,7 +71,7 @@ MHD_Result queue(MHD_Connection* connection, const http_answer& answer) {
     return MHD_NO;
   MHD_add_response_header(response, MHD_HTTP_HEADER_SERVER, "Nydus API");
   if (!answer.body.empty())
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer.content_type.c_str());
   const auto queued = MHD_queue_response(connection, static_cast<unsigned>(answer.status), response);
   MHD_destroy_response(response);
   return queued;

@@ -24,7 +24,8 @@ struct http_request {
 
 struct http_answer {
   int status = 204;
-  std::string body; // JSON; empty: none
+  std::string body;                              // empty: none
+  std::string content_type = "application/json"; // of the body
 };
 
 /// The duty to answer one request: once, from any thread; what comes later is dropped. Dropped unanswered it

@@ -92,23 +92,6 @@ std::string time_text(std::chrono::system_clock::time_point when) {
   return std::string{text.data(), size} + "." + fraction + " +00:00:00";
 }
 
-template <std::size_t Size>
-void add_all(std::array<counter, Size>& total, const std::array<counter, Size>& more) {
-  for (std::size_t i = 0; i < Size; ++i)
-    add(total[i], more[i]);
-}
-
-void add_all(backend_counters& total, const backend_counters& more) {
-  add(total.reads, more.reads);
-  add(total.errors, more.errors);
-  add(total.bytes, more.bytes);
-  add(total.latency_total, more.latency_total);
-  add_all(total.latencies, more.latencies);
-  add_all(total.sizes, more.sizes);
-  for (std::size_t i = 0; i < total.latencies_by_size.size(); ++i)
-    add_all(total.latencies_by_size[i], more.latencies_by_size[i]);
-}
-
 json file_json(const file_counters& file) {
   std::array<std::uint64_t, file_operation_count> hits{};
   std::array<std::uint64_t, file_operation_count> errors{};

@@ -17,11 +17,13 @@ import builder_table
 import fuse_tables
 import isolation_tables
 import reactor_table
+import virtqueue_table
 
 TABLES = {"random_read": fuse_tables.random_read, "walk": fuse_tables.walk, "sequential": fuse_tables.sequential,
           "tar": fuse_tables.tar, "mount": fuse_tables.mount, "memory": fuse_tables.memory,
-          "image_build": builder_table.image_build, "reactor": reactor_table.reactor, "isolation": isolation_tables.isolation,
-          "many_mounts": isolation_tables.many_mounts}
+          "image_build": builder_table.image_build, "reactor": reactor_table.reactor,
+          "isolation": isolation_tables.isolation, "many_mounts": isolation_tables.many_mounts,
+          "virtqueue": virtqueue_table.virtqueue}
 
 
 def shown(value):

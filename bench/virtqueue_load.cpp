@@ -212,6 +212,7 @@ void run(const load_options& options) {
   machine.queue_size = static_cast<std::uint16_t>(options.queue_size);
   machine.features = {options.event_idx, options.indirect};
   machine.channel.piece_size = options.piece_size;
+  machine.vmm.waits_for_start = true; // the public nydusd loses a kick that comes too early
   fake_guest guest{options.socket, machine};
   guest.init();
   served_tree tree{guest, options};

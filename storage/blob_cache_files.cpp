@@ -134,7 +134,9 @@ result<void> blob_cache_files::store(const chunk& checked, std::span<const std::
                                       ": its " + std::to_string(bytes.size()) + " bytes at " +
                                       std::to_string(offset) + " do not fit the cache file of " +
                                       std::to_string(end)};
-  if (auto written = file_->write(offset, bytes); !written)
+  auto written = file_->write(offset, bytes);
+  is_full_.store(!written && written.error().code == errc::no_space, std::memory_order_relaxed);
+  if (!written)
     return written;
   if (presence_)
     presence_->set(checked.index);

@@ -3,6 +3,7 @@
 // written.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -39,6 +40,9 @@ public:
   /// in the file), unavailable.
   result<void> store(const chunk& checked, std::span<const std::byte> stored,
                      std::span<const std::byte> plain);
+  /// The last chunk found no room on the disk: until one does again, what nobody waits for is not worth
+  /// fetching.
+  bool is_full() const noexcept { return is_full_.load(std::memory_order_relaxed); }
   /// Notes that a kept chunk was checked by this process.
   void mark_checked(const chunk& checked) noexcept;
 
@@ -55,6 +59,7 @@ private:
   loose_presence loose_;                     // used then; its chunks were all checked by this process
   std::unique_ptr<chunk_presence> checked_;  // set if cached chunks are checked again by each process
   bool keeps_compressed_ = false;
+  std::atomic<bool> is_full_{false};
 };
 
 } // namespace nydus

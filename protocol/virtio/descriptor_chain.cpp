@@ -12,6 +12,9 @@ namespace {
 
 // Entries of an indirect table at most: what an index of 16 bits can reach.
 constexpr std::size_t most_indirect = 65535;
+// Buffers of a request at most, so that no guest makes us keep more: 1 MiB in pages takes 256, and their
+// headers.
+constexpr std::size_t most_buffers = 4096;
 
 failure broken(std::string what) {
   return {errc::malformed, "virtqueue: " + std::move(what)};
@@ -43,6 +46,8 @@ public:
   /// Follows `next` from entry `index` of a table of `count` entries.
   result<void> follow(const std::byte* entries, std::size_t count, std::size_t index, bool is_indirect) {
     for (std::size_t seen = 0; seen < count; ++seen) {
+      if (seen == most_buffers)
+        return broken("a request of more than " + std::to_string(most_buffers) + " buffers");
       if (index >= count)
         return broken("descriptor " + std::to_string(index) + " of " + std::to_string(count));
       const auto one = copy_of(entries, index);

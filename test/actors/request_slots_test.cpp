@@ -60,8 +60,12 @@ TEST_CASE("an interrupted request is found once, and its slot stays taken until 
   CHECK(slots.interrupt(10) == slot);
   CHECK(!slots.interrupt(10));
   CHECK(!slots.unique_of(slot));
+  CHECK(slots.taken() == 1);
+  CHECK(slots.waiting() == 0);
   CHECK(begin(slots, 20) != slot);
+  CHECK(slots.waiting() == 1);
   slots.end(reply_to(slot));
+  CHECK(slots.waiting() == 1);
   CHECK(begin(slots, 30) == slot);
 }
 

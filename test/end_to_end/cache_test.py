@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Caches that are damaged, full, shared or cut off by a kill: never a wrong byte."""
+import concurrent.futures
+import glob
 import os
 import shutil
 import signal
@@ -38,31 +40,89 @@ class CacheFaults(unittest.TestCase):
             self.assertEqual(harness.differences(harness.tree(daemon.path("image")), wanted), [])
 
     def test_a_daemon_killed_while_it_fills_the_cache_leaves_no_wrong_byte(self):
+        # NYDUS_TEST_KILLS=200 is the long form: more points of the filling are hit.
+        kills, wanted = int(os.environ.get("NYDUS_TEST_KILLS", "6")), manifest("tree")
+        for name, compressed in (("v5-zstd-sha256-4k", False), (TREE_IMAGES[0], True)):
+            directory = tempfile.mkdtemp(prefix="nydusd-test-")
+            settings = config(BLOBS, os.path.join(directory, "cache"), cache={"compressed": compressed}, fs_prefetch={"enable": True})
+            for kill in range(kills):
+                with self.subTest(name, kill=kill):
+                    daemon = Daemon(directory=directory)
+                    self.assertEqual(daemon.mount("/image", image(name), settings)[0], 204)
+                    reader = subprocess.Popen(["tar", "-cf", "/dev/null", "-C", daemon.mountpoint, "."], stderr=subprocess.DEVNULL)
+                    time.sleep(0.2 * kill / kills)
+                    daemon.stop(signal.SIGKILL)
+                    reader.wait(20)
+                    subprocess.run(["umount", "-l", daemon.mountpoint], check=False)
+            with self.subTest(name), Daemon(directory=directory) as daemon:
+                self.assertEqual(daemon.mount("/image", image(name), settings)[0], 204)
+                self.assertEqual(harness.differences(harness.tree(daemon.path("image")), wanted), [])
+
+    def test_two_daemons_fill_one_cache_at_once_and_both_show_every_byte(self):
         wanted = manifest("tree")
-        directory = tempfile.mkdtemp(prefix="nydusd-test-")
-        for _ in range(int(os.environ.get("NYDUS_TEST_KILLS", "5"))):
-            daemon = Daemon(directory=directory)
-            daemon.mount("/image", image("v5-zstd-sha256-4k"), config(BLOBS, os.path.join(directory, "cache")))
-            reader = subprocess.Popen(["tar", "-cf", "/dev/null", "-C", daemon.mountpoint, "."], stderr=subprocess.DEVNULL)
-            time.sleep(0.1)
-            daemon.stop(signal.SIGKILL)
-            reader.wait(20)
-            subprocess.run(["umount", "-l", daemon.mountpoint], check=False)
-        with Daemon(directory=directory) as daemon:
-            daemon.mount("/image", image("v5-zstd-sha256-4k"), config(BLOBS, os.path.join(directory, "cache")))
-            self.assertEqual(harness.differences(harness.tree(daemon.path("image")), wanted), [])
+        for compressed in (False, True):
+            with self.subTest(compressed=compressed), Daemon() as one, Daemon() as other:
+                settings = config(BLOBS, one.directory + "/cache", cache={"compressed": compressed})
+                for daemon in (one, other):
+                    self.assertEqual(daemon.mount("/image", image("v5-zstd-sha256-4k"), settings)[0], 204)
+                with concurrent.futures.ThreadPoolExecutor(2) as pool:
+                    found = list(pool.map(lambda daemon: harness.tree(daemon.path("image")), (one, other)))
+                for tree in found:
+                    self.assertEqual(harness.differences(tree, wanted), [])
+                # What one of them fetched the other did not need to fetch again, and a third needs no backend.
+                with Daemon() as third:
+                    nothing = config("/var/empty", one.directory + "/cache", cache={"compressed": compressed})
+                    self.assertEqual(third.mount("/image", image("v5-zstd-sha256-4k"), nothing)[0], 204)
+                    self.assertEqual(harness.differences(harness.tree(third.path("image")), wanted), [])
+
+    def test_mounts_and_readers_that_ask_for_one_chunk_at_once_fetch_it_once(self):
+        with Daemon() as daemon:
+            settings = config(BLOBS, daemon.directory + "/cache")
+            names = [f"m{number}" for number in range(8)]
+            for name in names:
+                self.assertEqual(daemon.mount("/" + name, image(TREE_IMAGES[0]), settings)[0], 204)
+            with concurrent.futures.ThreadPoolExecutor(8) as pool:
+                found = list(pool.map(lambda name: harness.tree(daemon.path(name)), names))
+            for tree in found:
+                self.assertEqual(harness.differences(tree, manifest("tree")), [])
+            read = daemon.call("GET", "/api/v1/metrics/backend?id=/m0")[1]["read_amount_total"]
+            self.assertLessEqual(read, os.path.getsize(glob.glob(BLOBS + "/e0b9f6be*")[0]))
 
     def test_reads_go_on_when_the_disk_of_the_cache_is_full(self):
+        for size in ("4k", "64k", "1m"):  # no room for the chunk map, for a few chunks, for some
+            with self.subTest(size), Daemon() as daemon:
+                work = os.path.join(daemon.directory, "full")
+                os.mkdir(work)
+                subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", work], check=True)
+                try:
+                    self.assertEqual(daemon.mount("/image", image(TREE_IMAGES[0]), config(BLOBS, work))[0], 204)
+                    self.assertEqual(harness.differences(harness.tree(daemon.path("image")), manifest("tree")), [])
+                    self.assertIn("No space left", str(daemon.call("GET", "/api/v1/daemon/events")[1]["errors"]))
+                    # What cannot be kept is not fetched ahead again and again.
+                    read = daemon.call("GET", "/api/v1/metrics/backend?id=/image")[1]["read_amount_total"]
+                    self.assertLess(read, 4 * os.path.getsize(glob.glob(BLOBS + "/e0b9f6be*")[0]))
+                    self.assertEqual(daemon.umount("/image")[0], 204)
+                    # What was kept is right, once there is room for the rest.
+                    subprocess.run(["mount", "-o", "remount,size=64m", work], check=True)
+                    self.assertEqual(daemon.mount("/image", image(TREE_IMAGES[0]), config(BLOBS, work))[0], 204)
+                    self.assertEqual(harness.differences(harness.tree(daemon.path("image")), manifest("tree")), [])
+                    self.assertEqual(daemon.umount("/image")[0], 204)
+                finally:
+                    subprocess.run(["umount", "-l", work], check=True)
+
+    def test_a_cache_that_was_tampered_with_is_found_out_where_it_is_checked(self):
         with Daemon() as daemon:
-            work = os.path.join(daemon.directory, "full")
-            os.mkdir(work)
-            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", work], check=True)
-            try:
-                self.assertEqual(daemon.mount("/image", image(TREE_IMAGES[0]), config(BLOBS, work))[0], 204)
-                self.assertEqual(harness.differences(harness.tree(daemon.path("image")), manifest("tree")), [])
-                self.assertEqual(daemon.umount("/image")[0], 204)
-            finally:
-                subprocess.run(["umount", "-l", work], check=True)
+            work = daemon.directory + "/cache"
+            settings = config(BLOBS, work)
+            self.assertEqual(daemon.mount("/image", image(TREE_IMAGES[0]), settings)[0], 204)
+            self.assertEqual(harness.differences(harness.tree(daemon.path("image")), manifest("tree")), [])
+            self.assertEqual(daemon.umount("/image")[0], 204)
+            for path in glob.glob(work + "/*.blob.data"):
+                with open(path, "r+b") as file:
+                    file.write(b"tampered with" * 10000)
+            checked = config(BLOBS, work, cache={"validate": True}, digest_validate=True)
+            self.assertEqual(daemon.mount("/image", image(TREE_IMAGES[0]), checked)[0], 204)
+            self.assertEqual(harness.differences(harness.tree(daemon.path("image")), manifest("tree")), [])
 
     def test_a_bootstrap_cut_short_while_mounted_kills_nobody(self):
         with Daemon() as daemon:

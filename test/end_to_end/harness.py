@@ -19,6 +19,7 @@ import urllib.parse
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 NYDUSD = os.environ.get("NYDUSD", os.path.join(ROOT, "build/api/nydusd"))
 NYDUS_IMAGE = os.environ.get("NYDUS_IMAGE", os.path.join(ROOT, "build/builder/nydus-image"))
+NYDUSCTL = os.environ.get("NYDUSCTL", os.path.join(ROOT, "build/api/nydusctl/nydusctl"))
 FIXTURES = os.environ.get("NYDUS_FIXTURES", os.path.join(ROOT, "../shared/fixtures"))
 MADE = os.path.join(FIXTURES, "made")
 BLOBS = os.path.join(MADE, "blobs")
@@ -135,6 +136,15 @@ def config(blobs, work_dir=None, **more):
     cache.update(more.pop("cache", {}))
     return {"device": {"id": "test", "backend": {"type": "localfs", "config": {"dir": blobs}}, "cache": cache},
             "mode": "direct", "digest_validate": False, "enable_xattr": True, **more}
+
+
+def until(holds, seconds=10):
+    """Waits until holds() is true; fails if that takes too long."""
+    for _ in range(seconds * 50):
+        if holds():
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"not within {seconds} s")
 
 
 def drop_page_cache():

@@ -189,5 +189,9 @@ std::uint64_t driver_queue::take_calls() noexcept {
 void driver_queue::set_available_index(std::uint16_t index) noexcept {
   store(available_->idx, index);
 }
+void driver_queue::scribble_used(std::uint16_t flags, std::uint16_t index) noexcept {
+  store(used_->flags, flags);
+  store(used_->idx, index);
+}
 
 } // namespace nydus::fake

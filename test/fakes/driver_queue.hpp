@@ -81,6 +81,8 @@ public:
   std::uint16_t& available_entry(std::uint16_t which) const noexcept { return available_->ring[which]; }
   /// Tells the device that chains up to `index` are there, true or not.
   void set_available_index(std::uint16_t index) noexcept;
+  /// Writes into the device's ring, which a driver never does.
+  void scribble_used(std::uint16_t flags, std::uint16_t index) noexcept;
 
 private:
   /// What is known of a chain that the device has, by its head.

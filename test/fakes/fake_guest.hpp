@@ -19,10 +19,10 @@ struct guest_options {
   std::size_t memory_size = std::size_t{64} << 20; ///< bytes above the PC's first 640 KiB
   unsigned request_queues = 1;                     ///< beside the hiprio queue
   std::uint16_t queue_size = 1024;
-  queue_features features;
+  queue_features features{};
   bool inflight = false; ///< ask for the memory that lets a back end resume; QEMU 7.2 does not
-  vmm_options vmm;
-  channel_options channel;
+  vmm_options vmm{};
+  channel_options channel{};
 };
 
 /// One record of a READDIRPLUS answer, as it lies there.

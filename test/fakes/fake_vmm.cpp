@@ -54,10 +54,8 @@ void fake_vmm::introduce(queue_list queues) {
   }
   tell(ask::set_owner, {});
   (void) ask_number(ask::get_features); // QEMU asks twice
-  for (const driver_queue* queue : queues) {
-    say_event(ask::set_vring_call, queue->index(), queue->call_descriptor());
-    say_event(ask::set_vring_err, queue->index(), queue->error_descriptor());
-  }
+  for (const driver_queue* queue : queues)
+    set_events(*queue);
 }
 
 void fake_vmm::start(const guest_memory& memory, queue_list queues, std::span<const std::uint16_t> bases) {
@@ -76,6 +74,8 @@ void fake_vmm::start(const guest_memory& memory, queue_list queues, std::span<co
       enable_queue(queue->index(), true);
   for (const driver_queue* queue : queues)
     say_event(ask::set_vring_call, queue->index(), queue->call_descriptor());
+  if (options_.waits_for_start)
+    (void) ask_number(ask::get_features);
 }
 
 std::vector<std::uint16_t> fake_vmm::stop(queue_list queues) {
@@ -142,6 +142,11 @@ void fake_vmm::start_queue(const guest_memory& memory, const driver_queue& queue
                                .log_guest_addr = queue.used_address()};
   tell(ask::set_vring_addr, bytes_of(rings));
   say_event(ask::set_vring_kick, queue.index(), queue.kick_descriptor());
+}
+
+void fake_vmm::set_events(const driver_queue& queue) {
+  say_event(ask::set_vring_call, queue.index(), queue.call_descriptor());
+  say_event(ask::set_vring_err, queue.index(), queue.error_descriptor());
 }
 
 void fake_vmm::enable_queue(unsigned index, bool enabled) {

@@ -25,6 +25,9 @@ struct vmm_options {
   std::uint64_t protocol_features = qemu_protocol_features;
   /// ADD_MEM_REG where the back end offers slots; false: always SET_MEM_TABLE.
   bool memory_slots = true;
+  /// One more question after the start, so that no kick comes before the back end has enabled its queues:
+  /// some lose such a kick. QEMU does not ask.
+  bool waits_for_start = false;
   /// How long an answer may take before peer_error is thrown.
   std::chrono::milliseconds patience{10000};
 };
@@ -69,6 +72,8 @@ public:
   void add_region(const memory_region& region);
   void remove_region(const wire_region& region);
   void start_queue(const guest_memory& memory, const driver_queue& queue, std::uint16_t base);
+  /// SET_VRING_CALL and SET_VRING_ERR.
+  void set_events(const driver_queue& queue);
   void enable_queue(unsigned index, bool enabled);
   /// GET_VRING_BASE: stops that queue.
   std::uint16_t stop_queue(unsigned index);

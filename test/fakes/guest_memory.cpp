@@ -43,13 +43,16 @@ memory_region::~memory_region() {
 
 memory_region::memory_region(memory_region&& other) noexcept
     : start_(other.start_), size_(other.size_), user_address_(other.user_address_),
-      file_(std::move(other.file_)), mapping_(std::exchange(other.mapping_, nullptr)) {}
+      file_(std::move(other.file_)), mapping_(std::exchange(other.mapping_, nullptr)),
+      truncated_(other.truncated_) {}
 
 bool memory_region::guards_intact() const noexcept {
-  return all_guard(mapping_, guard_size) && all_guard(mapping_ + guard_size + size_, guard_size);
+  return all_guard(mapping_, guard_size) &&
+         (truncated_ || all_guard(mapping_ + guard_size + size_, guard_size));
 }
 
-void memory_region::truncate(std::size_t size) const {
+void memory_region::truncate(std::size_t size) {
+  truncated_ = true;
   if (::ftruncate(file_.get(), static_cast<off_t>(guard_size + size)) != 0)
     throw std::runtime_error("guest memory cannot be cut");
 }

@@ -40,10 +40,10 @@ public:
   int file() const noexcept { return file_.get(); }
   /// The region's bytes, mapped here.
   std::span<std::byte> bytes() const noexcept { return {mapping_ + guard_size, size_}; }
-  /// False once anybody wrote beside the region.
+  /// False once anybody wrote beside the region. What truncate() cut off is not looked at.
   bool guards_intact() const noexcept;
   /// Cuts the file to `size` bytes of the region, as a hostile VMM may.
-  void truncate(std::size_t size) const;
+  void truncate(std::size_t size);
 
 private:
   static constexpr std::size_t guard_size = 65536;
@@ -53,6 +53,7 @@ private:
   std::uint64_t user_address_;
   unique_fd file_;
   std::byte* mapping_ = nullptr;
+  bool truncated_ = false;
 };
 
 /// All regions of one guest, and a simple allocator in the last of those made at the start.

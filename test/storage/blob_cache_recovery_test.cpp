@@ -217,6 +217,7 @@ TEST_CASE("on a full disk chunks are refused with no_space and have no bit; othe
     CHECK(stored > 0);
     CHECK(stored < chunk_count);
     CHECK(why == errc::no_space);
+    CHECK(files->is_full());
     CHECK(count_right(files) == stored);
     CHECK(count_right(open(in(folder.path()))) == stored);
   }
@@ -226,7 +227,9 @@ TEST_CASE("on a full disk chunks are refused with no_space and have no bit; othe
     CHECK(!store(files, 0));
     CHECK(count_right(files) == 0);
     std::filesystem::remove(folder / "filler");
+    CHECK(files->is_full());
     CHECK(store(files, 0));
+    CHECK(!files->is_full());
     CHECK(count_right(files) == 1);
     CHECK(count_right(open(in(folder.path()))) == 0);
   }

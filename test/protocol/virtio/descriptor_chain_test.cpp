@@ -157,6 +157,12 @@ TEST_CASE_FIXTURE(chain_test, "a broken chain is malformed and says how") {
     put(0, 0x10, 16, indirect);
     check_broken(0, "not in the guest's memory");
   }
+  SUBCASE("it has more buffers than any request needs") {
+    put(0, guest(buffers), 5000 * 16, indirect);
+    for (std::uint16_t i = 0; i < 5000; ++i)
+      put(i, guest(0), 1, more, static_cast<std::uint16_t>(i + 1), buffers);
+    check_broken(0, "more than 4096 buffers");
+  }
   SUBCASE("an indirect chain leaves its table") {
     put(0, guest(table_place), 32, indirect);
     put(0, guest(buffers), 8, more, 5, table_place);
