@@ -37,6 +37,7 @@ struct conversation {
 
   connection link;
   negotiation terms;
+  unique_fd back_channel; // we ask the VMM nothing
   virtio::guest_memory::shared memory = std::make_shared<const virtio::guest_memory>();
   std::shared_ptr<inflight_memory> inflight;
   struct notifiers {
@@ -247,6 +248,11 @@ private:
   result<void> use_memory(virtio::guest_memory::shared memory, bool& is_waiting) {
     vmm_->memory = memory;
     is_waiting = tell_ports<memory_taken>(take_memory{std::move(memory)}, continuation());
+    return {};
+  }
+
+  result<void> carry_out(const action::keep_back_channel&, bool&) {
+    vmm_->back_channel = std::move(vmm_->asked->descriptors.front());
     return {};
   }
 

@@ -86,9 +86,13 @@ result<action_list> negotiation::on_message(const message& asked) {
   case request::get_max_mem_slots:
     return reply_with(std::uint64_t{virtio::most_regions});
   case request::set_owner:
-  case request::reset_owner:        // deprecated, and of no use to a file system
-  case request::set_backend_req_fd: // we ask the VMM nothing
+  case request::reset_owner: // deprecated, and of no use to a file system
     return action_list{};
+  case request::set_backend_req_fd: {
+    action_list actions;
+    actions.emplace_back(action::keep_back_channel{});
+    return actions;
+  }
   case request::set_features:
   case request::set_protocol_features:
     return set_features(asked);

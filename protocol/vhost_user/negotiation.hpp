@@ -74,15 +74,17 @@ struct make_inflight {
 struct take_inflight {
   inflight_description described;
 };
+/// The message's descriptor, on which a back end may ask the VMM, is to stay open: QEMU complains of its end.
+struct keep_back_channel {};
 /// The guest starts anew: what was agreed on with it is void.
 struct reset_session {};
 
 } // namespace action
 
-using action_variant =
-    std::variant<action::reply, action::replace_memory, action::add_memory, action::remove_memory,
-                 action::keep_notifier, action::start_queue, action::stop_queue, action::reply_base,
-                 action::make_inflight, action::take_inflight, action::reset_session>;
+using action_variant = std::variant<action::reply, action::replace_memory, action::add_memory,
+                                    action::remove_memory, action::keep_notifier, action::start_queue,
+                                    action::stop_queue, action::reply_base, action::make_inflight,
+                                    action::take_inflight, action::keep_back_channel, action::reset_session>;
 using action_list = std::vector<action_variant>;
 
 /// Threads: one owner. One per connection.

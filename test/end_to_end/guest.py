@@ -21,6 +21,7 @@ PROGRAM = os.path.join(harness.ROOT, "build/test/guest_program")
 QEMU = "qemu-system-x86_64"
 TAG = "nydus"
 MEMORY = 256 << 20
+PATIENCE = 300  # seconds for one answer: emulation on a busy machine is slow
 # In the order in which they need each other.
 MODULES = ["virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "virtio_console",
            "fuse", "virtiofs", "overlay"]
@@ -134,9 +135,17 @@ class Guest:
             time.sleep(0.05)
         raise AssertionError("QEMU does not run: " + self.said())
 
+    def complaints(self):
+        """What QEMU wrote: nothing, if it has nothing to complain of."""
+        with open(self.log, errors="replace") as log:
+            return log.read()
+
     def said(self):
         """What QEMU and the guest's console wrote."""
-        return "".join(open(path, errors="replace").read() for path in (self.log, self.console) if os.path.exists(path))
+        if not os.path.exists(self.console):
+            return self.complaints()
+        with open(self.console, errors="replace") as console:
+            return self.complaints() + console.read()
 
     def receive(self, length=None):
         """The next line of the port without its end, or the next `length` bytes."""
@@ -155,7 +164,7 @@ class Guest:
 
     def wait_until_booted(self):
         self.received = b""
-        self.port.settimeout(180)
+        self.port.settimeout(PATIENCE)
         while self.receive() != b"ready\n":
             pass
 
@@ -189,16 +198,15 @@ class Guest:
     def unplug(self):
         self.order("device_del", id="device")
 
-    def attempt(self, command, timeout=180):
+    def attempt(self, command):
         """Runs one line of shell in the guest; its exit status and its output."""
-        self.port.settimeout(timeout)
         self.port.sendall(command.encode() + b"\n")
         status, length = map(int, self.receive().split())
         return status, self.receive(length)
 
-    def run(self, command, timeout=180):
+    def run(self, command):
         """The output of a command that has to succeed."""
-        status, output = self.attempt(command, timeout)
+        status, output = self.attempt(command)
         if status != 0:
             raise AssertionError(f"{command!r} in the guest: status {status}, {output[-2000:]!r}")
         return output.decode("latin-1")
