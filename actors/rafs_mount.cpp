@@ -430,7 +430,8 @@ private:
   void answer_read(const fs_request& request, const std::vector<chunk_slice>& slices,
                    const pending_read* waited) {
     std::vector<extent> extents;
-    extents.reserve(slices.size());
+    if (slices.size() > 1)
+      extents.reserve(slices.size());
     std::uint64_t total = 0;
     for (const auto& slice : slices) {
       extent part;
@@ -453,11 +454,13 @@ private:
           part.offset = slice.source.uncompressed_offset + slice.offset;
         }
       }
+      if (slices.size() == 1) { // most are: no list then
+        count_read(request, total);
+        return answer(request, std::move(part));
+      }
       extents.push_back(std::move(part));
     }
     count_read(request, total);
-    if (extents.size() == 1)
-      return answer(request, std::move(extents.front()));
     answer(request, std::move(extents));
   }
 

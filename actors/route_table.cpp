@@ -83,11 +83,8 @@ const pseudo_directory* route_table::find_directory(std::uint64_t node_id) const
 void route_table::mark_changed(pseudo_directory& directory, table_change& change) {
   change.changed.push_back(directory.attributes.ino);
   set_times(directory.attributes, at_);
-  if (directory.attributes.ino == FUSE_ROOT_ID)
-    return;
-  for (auto& [name, entry] : directories_.at(directory.parent).entries)
-    if (entry.attributes.ino == directory.attributes.ino)
-      entry.attributes = directory.attributes;
+  if (directory.attributes.ino != FUSE_ROOT_ID)
+    directories_.at(directory.parent).entries.at(directory.name).attributes = directory.attributes;
 }
 
 pseudo_directory& route_table::directory_at(const std::vector<std::string>& parts, table_change& change) {
@@ -101,6 +98,7 @@ pseudo_directory& route_table::directory_at(const std::vector<std::string>& part
     const auto added = ++last_directory_;
     directories_[added].attributes = directory_attributes(added, at_);
     directories_[added].parent = here;
+    directories_[added].name = part;
     directories_[here].entries[part] = {directories_[added].attributes, false};
     mark_changed(directories_[here], change);
     here = added;

@@ -25,6 +25,7 @@ struct pseudo_entry {
 struct pseudo_directory {
   fuse_attr attributes{};
   std::uint64_t parent = FUSE_ROOT_ID; // node id
+  std::string name;                    // in the parent
   std::map<std::string, pseudo_entry> entries;
 };
 

@@ -26,8 +26,10 @@ namespace {
 
 // Requests taken in one go before answers get a turn.
 constexpr int requests_per_turn = 128;
-// Answers that the guest is shown at once: it works on them while we work on the next ones.
-constexpr int answers_per_batch = 16;
+// Answers after which the guest may be notified, at least and at most: half of what was taken. It wakes up
+// while we work on the other half; more calls than that cost more than they bring.
+constexpr int fewest_per_call = 8;
+constexpr int most_per_call = 32;
 // Requests under way at most, interrupted ones included, as a multiple of the queue's size.
 constexpr std::size_t most_taken = 4;
 // Places of one preadv2.
@@ -58,9 +60,9 @@ public:
         [this](const take_call& changed) { parts_.call = changed.call; },
         [this](const stop_queue&) { return stop(); },
         [this](const abandon_queue&) { return abandon(); },
-        [this](const show_answers&) {
-          is_showing_ = false;
-          publish();
+        [this](const announce_answers&) {
+          is_announcing_ = false;
+          announce();
         },
     };
   }
@@ -99,10 +101,10 @@ private:
     signal(*parts_.kick); // there may be requests that nobody kicks for: a daemon before us was told of them
   }
 
-  /// Shows the guest what is answered and takes what waits. True if there may be more: the actors that were
-  /// sent to run first. False: the guest kicks for the next request.
+  /// Tells the guest of what is answered and takes what waits. True if there may be more: the actors that
+  /// were sent to run first. False: the guest kicks for the next request.
   bool serve_queue() {
-    publish();
+    announce();
     if (!is_open_)
       return false;
     queue_.suppress_kicks();
@@ -118,6 +120,7 @@ private:
       break_queue(waiting.error());
       return false;
     }
+    answers_per_call_ = std::clamp(*waiting / 2, fewest_per_call, most_per_call);
     for (int i = std::min<int>(*waiting, requests_per_turn); i > 0 && is_open_; --i) {
       const auto head = queue_.take();
       if (!head)
@@ -314,22 +317,21 @@ private:
 
   void complete(std::uint16_t head, std::uint32_t written) {
     if (parts_.log)
-      parts_.log->answered(head);
+      parts_.log->answering(head);
     queue_.put(head, written);
-    if (++unpublished_ >= answers_per_batch)
-      publish();
-    else if (!is_serving_ && !std::exchange(is_showing_, true))
-      send(this, show_answers{}); // comes behind the answers that wait already
+    if (parts_.log)
+      parts_.log->answered(head, queue_.next_used());
+    if (++unannounced_ >= answers_per_call_)
+      announce();
+    else if (!is_serving_ && !std::exchange(is_announcing_, true))
+      send(this, announce_answers{}); // comes behind the answers that wait already
   }
 
-  void publish() {
-    if (!queue_.has_unpublished())
+  void announce() {
+    if (!queue_.has_unannounced())
       return;
-    unpublished_ = 0;
-    const bool wants_call = queue_.publish();
-    if (parts_.log)
-      parts_.log->published(queue_.published_used());
-    if (wants_call && parts_.call)
+    unannounced_ = 0;
+    if (queue_.wants_call() && parts_.call)
       signal(*parts_.call);
   }
 
@@ -344,7 +346,7 @@ private:
     if (std::exchange(is_open_, false))
       home().unwatch(parts_.kick->get());
     is_serving_ = false; // serve_queue() does not come again
-    publish();
+    announce();
   }
 
   void break_queue(const failure& why) {
@@ -366,7 +368,7 @@ private:
   void deliver_stopped() {
     if (pending_.empty())
       return;
-    publish();
+    announce();
     for (auto& one : std::exchange(pending_, {}))
       one.deliver(queue_stopped{queue_.next_available()});
   }
@@ -375,7 +377,7 @@ private:
     for (const auto& one : slots_.inflight().requests)
       if (const auto slot = slots_.interrupt(one.unique))
         give_answer(*slot, one.unique, EIO);
-    publish();
+    announce();
     return queue_stopped{queue_.next_available()};
   }
 
@@ -393,10 +395,11 @@ private:
   std::vector<asker> askers_; // by slot
   std::vector<caf::actor> siblings_;
   std::vector<caf::typed_response_promise<queue_stopped>> pending_;
-  int unpublished_ = 0;
+  int unannounced_ = 0; // answers
+  int answers_per_call_ = fewest_per_call;
   bool is_open_ = true;
-  bool is_serving_ = false; // serve_queue() comes again and shows what was answered
-  bool is_showing_ = false; // show_answers is on its way
+  bool is_serving_ = false;    // serve_queue() comes again and announces what was answered
+  bool is_announcing_ = false; // announce_answers is on its way
 };
 
 } // namespace
