@@ -14,6 +14,7 @@
 #include "actors/attribute_reply.hpp"
 #include "actors/chunk_messages.hpp"
 #include "actors/fs_request.hpp"
+#include "actors/hot_message.hpp"
 #include "actors/log_line.hpp"
 #include "actors/message_types.hpp"
 #include "actors/observed_actor.hpp"
@@ -71,7 +72,6 @@ public:
 
   caf::behavior make_behavior() override {
     return {
-        [this](fs_request& request) { serve(request); },
         [this](const chunks_ready& ready) { settle(ready); },
         [this](const list_file_counters& asked) { return file_counters_of(asked); },
         [this](const leave_mount&) { leave(); },
@@ -79,6 +79,13 @@ public:
   }
 
 private:
+  bool take_hot(caf::mailbox_element& message) override {
+    auto* request = message_as<fs_request>(message);
+    if (request != nullptr)
+      serve(*request);
+    return request != nullptr;
+  }
+
   const image& contents() const noexcept { return *parts_.contents; }
 
   inode_number inode_of_request(const fs_request& request) const noexcept {
@@ -116,12 +123,12 @@ private:
   template <class Body>
   void answer(const fs_request& request, Body body) {
     add(parts_.counters->hits[static_cast<std::size_t>(operation_of(request.asked.opcode))]);
-    send(request.port, fs_reply{request.slot, 0, times_of(request), std::move(body)});
+    hand_on(request.port, context(), fs_reply{request.slot, 0, times_of(request), std::move(body)});
   }
 
   void fail(const fs_request& request, int error) {
     add(parts_.counters->errors[static_cast<std::size_t>(operation_of(request.asked.opcode))]);
-    send(request.port, fs_reply{request.slot, error, times_of(request), {}});
+    hand_on(request.port, context(), fs_reply{request.slot, error, times_of(request), {}});
   }
 
   void fail(const fs_request& request, const failure& why) {
