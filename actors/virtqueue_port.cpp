@@ -13,6 +13,7 @@
 
 #include "actors/fs_request.hpp"
 #include "actors/fuse_port.hpp"
+#include "actors/hot_message.hpp"
 #include "actors/log_line.hpp"
 #include "actors/message_types.hpp"
 #include "actors/page_reader.hpp"
@@ -32,8 +33,6 @@ constexpr int fewest_per_call = 8;
 constexpr int most_per_call = 32;
 // Requests under way at most, interrupted ones included, as a multiple of the queue's size.
 constexpr std::size_t most_taken = 4;
-// Places of one preadv2.
-constexpr std::size_t parts_per_read = 256;
 
 class virtqueue_port : public pinned_actor {
 public:
@@ -44,7 +43,6 @@ public:
   caf::behavior make_behavior() override {
     open();
     return {
-        [this](const fs_reply& reply) { finish(reply); },
         [this](const interrupt_request& wanted) { interrupt(wanted.unique); },
         [this](const know_siblings& known) { siblings_ = known.ports; },
         [this](const list_inflight&) { return slots_.inflight(); },
@@ -77,6 +75,13 @@ public:
   }
 
 private:
+  bool take_hot(caf::mailbox_element& message) override {
+    const auto* reply = message_as<fs_reply>(message);
+    if (reply != nullptr)
+      finish(*reply);
+    return reply != nullptr;
+  }
+
   /// Where the answer to the request of a slot goes.
   struct asker {
     virtio::guest_memory::shared memory; // stays mapped until the answer is in it
@@ -88,6 +93,7 @@ private:
   // -- requests --------------------------------------------------------------
 
   void open() {
+    received_ = now_nanoseconds();
     for (const auto head : std::exchange(parts_.again, {}))
       take(head);
     try {
@@ -120,6 +126,7 @@ private:
       break_queue(waiting.error());
       return false;
     }
+    received_ = now_nanoseconds(); // those that the guest showed since come with the next ones
     answers_per_call_ = std::clamp(*waiting / 2, fewest_per_call, most_per_call);
     for (int i = std::min<int>(*waiting, requests_per_turn); i > 0 && is_open_; --i) {
       const auto head = queue_.take();
@@ -180,12 +187,11 @@ private:
     }
     if (const auto settled = answer_of_session(asked, parts_.terms))
       return answer(head, asked.unique, settled->error, settled->body.span());
-    parts_.router->enqueue(caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, begin(head, asked)),
-                           &home());
+    hand_on(parts_.router, &home(), begin(head, asked));
   }
 
   fs_request begin(std::uint16_t head, fuse::request& asked) {
-    auto request = slots_.begin(std::move(asked), caf::actor_cast<caf::actor>(this));
+    auto request = slots_.begin(std::move(asked), caf::actor_cast<caf::actor>(this), received_);
     if (request.slot >= askers_.size())
       askers_.resize(request.slot + 1);
     auto& one = askers_[request.slot];
@@ -275,37 +281,17 @@ private:
         writer.write(one.buffer->span().subspan(one.offset, one.size));
       else if (!one.file)
         writer.write_zeros(one.size);
-      else if (const int error = read_file(one, writer); error == EAGAIN)
+      else if (const auto bytes = one.file->resident(one.offset, one.size)) {
+        writer.write(*bytes);
+        if (one.file->was_cut())
+          return false;
+      } else
         return false;
-      else if (error != 0) { // EFAULT: the VMM has cut its memory short
-        written = write(to.places, unique, EIO, {});
-        return true;
-      }
     fuse_out_header header{};
     header.len = written = static_cast<std::uint32_t>(total);
     header.unique = unique;
     virtio::chain_writer{to.places}.write(std::as_bytes(std::span{&header, 1}));
     return true;
-  }
-
-  /// Moves bytes of a cache file straight to the guest. EAGAIN: some are not in memory.
-  static int read_file(const extent& one, virtio::chain_writer& writer) {
-    std::array<iovec, parts_per_read> parts;
-    for (std::uint32_t done = 0; done < one.size;) {
-      std::size_t count = 0;
-      const auto wanted = writer.next_places(one.size - done, parts, count);
-      const auto size = ::preadv2(one.file->fd(), parts.data(), static_cast<int>(count),
-                                  static_cast<off_t>(one.offset + done), RWF_NOWAIT);
-      if (size < 0 && errno == EINTR)
-        continue;
-      if (size < 0 && errno != EAGAIN && errno != EOPNOTSUPP)
-        return errno;
-      if (size < 0 || static_cast<std::size_t>(size) != wanted)
-        return EAGAIN;
-      writer.skip(wanted);
-      done += static_cast<std::uint32_t>(wanted);
-    }
-    return 0;
   }
 
   /// A request that gets no answer: the guest has its buffers back.
@@ -395,7 +381,8 @@ private:
   std::vector<asker> askers_; // by slot
   std::vector<caf::actor> siblings_;
   std::vector<caf::typed_response_promise<queue_stopped>> pending_;
-  int unannounced_ = 0; // answers
+  std::uint64_t received_ = 0; // nanoseconds of the steady clock: when the requests in hand were seen
+  int unannounced_ = 0;        // answers
   int answers_per_call_ = fewest_per_call;
   bool is_open_ = true;
   bool is_serving_ = false;    // serve_queue() comes again and announces what was answered

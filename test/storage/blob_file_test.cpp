@@ -108,6 +108,34 @@ TEST_CASE("what was written is resident, what lies outside the file never is") {
   CHECK(!blob_file::make(folder / "unknown", 0)->resident(0, 1));
 }
 
+TEST_CASE("bytes that are touched after their file was cut short are zeros, and the file says so") {
+  const scratch_folder folder;
+  const auto made = blob_file::make(folder / "b", 8192);
+  REQUIRE(made);
+  REQUIRE(made->write(0, std::vector<std::byte>(8192, std::byte{7})));
+  const auto found = made->resident(0, 8192);
+  REQUIRE(found);
+  CHECK(!made->was_cut());
+  REQUIRE(::truncate((folder / "b").c_str(), 0) == 0);
+  CHECK((*found)[4096] == std::byte{0});
+  CHECK(made->was_cut());
+  CHECK(!made->resident(0, 1));
+}
+
+TEST_CASE("a page that is written is resident at once, also next to those that were looked for in vain") {
+  const scratch_folder folder;
+  const auto made = blob_file::make(folder / "b", 8 << 20);
+  REQUIRE(made);
+  const std::vector<std::byte> page(4096, std::byte{7});
+  for (std::uint64_t offset = 0; offset < 2 << 20; offset += 4096) {
+    CHECK(!made->resident(offset, 4096));
+    REQUIRE(made->write(offset, page));
+    CHECK(made->resident(offset, 4096));
+    CHECK(made->resident(0, std::min<std::uint64_t>(offset + 4096, 1 << 20)));
+    CHECK(!made->resident(offset, 4097));
+  }
+}
+
 TEST_CASE("a system call that is given bytes of a file that was cut short meanwhile fails") {
   const scratch_folder folder;
   const auto made = blob_file::make(folder / "b", 8192);
