@@ -99,7 +99,8 @@ private:
     try {
       // Edge-triggered: nobody has to read the kicks, a new one is an edge in any case, and the first edge
       // comes at once if the guest has kicked before.
-      home().watch(parts_.kick->get(), EPOLLIN | EPOLLET, [this](std::uint32_t) { return serve_queue(); });
+      home().watch(parts_.kick->get(), EPOLLIN | EPOLLET, [this](std::uint32_t) { return serve_queue(); },
+                   {[this] { return queue_.has_waiting(); }, [this] { return !queue_.want_kicks(); }});
     } catch (const std::system_error& why) { // the VMM sent something that cannot be waited for
       is_open_ = false;
       return break_queue({errc::malformed, std::string{"its kick: "} + why.what()});
@@ -108,14 +109,13 @@ private:
   }
 
   /// Tells the guest of what is answered and takes what waits. True if there may be more: the actors that
-  /// were sent to run first. False: the guest kicks for the next request.
+  /// were sent to run first. The guest is asked for a kick only when the reactor is about to sleep.
   bool serve_queue() {
     announce();
     if (!is_open_)
       return false;
     queue_.suppress_kicks();
-    const bool is_more = take_requests() || !queue_.want_kicks();
-    is_serving_ = is_more && is_open_;
+    is_serving_ = take_requests() && is_open_;
     return is_serving_;
   }
 

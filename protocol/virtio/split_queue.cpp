@@ -85,6 +85,11 @@ result<std::uint16_t> split_queue::waiting() const {
   return count;
 }
 
+bool split_queue::has_waiting() const noexcept {
+  return shared_field(available_, available_ring::index_offset).load(std::memory_order_relaxed) !=
+         next_available_;
+}
+
 result<std::uint16_t> split_queue::take() {
   const auto place = available_ring::heads_offset + 2u * (next_available_ & (place_.size - 1));
   const auto head = shared_field(available_, place).load(std::memory_order_relaxed);
@@ -133,8 +138,7 @@ bool split_queue::want_kicks() noexcept {
     shared_field(used_, used_ring::flags_offset).store(0, std::memory_order_relaxed);
   // We write our wish and then look at the index; the guest writes the index and then looks at our wish.
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  return shared_field(available_, available_ring::index_offset).load(std::memory_order_relaxed) ==
-         next_available_;
+  return !has_waiting();
 }
 
 } // namespace nydus::virtio

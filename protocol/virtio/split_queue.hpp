@@ -38,6 +38,8 @@ public:
 
   /// How many heads wait. malformed if the guest offers more than the queue has room for.
   result<std::uint16_t> waiting() const;
+  /// Whether any do, or the guest's index is wrong.
+  bool has_waiting() const noexcept;
   /// The next head. malformed if it is no descriptor of the queue. Only if one waits.
   result<std::uint16_t> take();
   const descriptor_table& table() const noexcept { return table_; }
