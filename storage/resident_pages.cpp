@@ -15,7 +15,9 @@ namespace nydus {
 namespace {
 
 constexpr std::uint64_t pages_per_window = 64;
-constexpr std::uint64_t valid_for = 100; // milliseconds
+// Milliseconds: how long a yes is believed, and how long none is after a page was taken away.
+constexpr std::uint64_t valid_for = 1000;
+constexpr std::uint64_t distrust_for = 10'000;
 
 std::uint64_t page_size() noexcept {
   static const auto size = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
@@ -48,8 +50,9 @@ bool resident_pages::window_holds(std::uint64_t index, std::uint64_t wanted,
                                   std::uint64_t now) const noexcept {
   auto& here = windows_.get()[index];
   const auto asked = here.asked.load(std::memory_order_acquire);
-  if (asked != 0 && now - asked < valid_for &&
-      (here.pages.load(std::memory_order_relaxed) & wanted) == wanted)
+  const auto before = here.pages.load(std::memory_order_relaxed);
+  if (asked != 0 && now - asked < valid_for && now >= distrusted_until_.load(std::memory_order_relaxed) &&
+      (before & wanted) == wanted)
     return true;
   // That a page is missing is never believed: it may have been written since.
   const auto offset = index * pages_per_window * page_size();
@@ -60,6 +63,8 @@ bool resident_pages::window_holds(std::uint64_t index, std::uint64_t wanted,
   std::uint64_t pages = 0;
   for (std::size_t i = 0; i < is_in_memory.size(); ++i)
     pages |= std::uint64_t{is_in_memory[i] & 1u} << i;
+  if ((before & ~pages) != 0)
+    distrusted_until_.store(now + distrust_for, std::memory_order_relaxed);
   here.pages.store(pages, std::memory_order_relaxed);
   here.asked.store(now, std::memory_order_release);
   return (pages & wanted) == wanted;

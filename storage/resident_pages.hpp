@@ -16,9 +16,9 @@ public:
   /// Of the mapping [start, start + size), which must outlive this. `start`: of a page.
   resident_pages(const std::byte* start, std::uint64_t size);
 
-  /// Whether all of [offset, offset + size), which lies in the mapping, is in memory, or was 100 ms ago at
-  /// most. Pages that were used so lately are the last that the kernel takes away; if it does, who touches
-  /// them waits for the disk, no more.
+  /// Whether all of [offset, offset + size), which lies in the mapping, is in memory, or was a second ago at
+  /// most. Once the kernel is seen to take pages away, it is asked each time for ten seconds. Who touches a
+  /// page that it took just then waits for the disk, no more.
   bool hold(std::uint64_t offset, std::uint64_t size) const noexcept;
 
 private:
@@ -35,6 +35,7 @@ private:
   std::uint64_t size_;
   // Zeroed by the kernel page by page as it is used: 16 bytes for 256 KiB of the file.
   std::unique_ptr<window, void (*)(void*)> windows_;
+  mutable std::atomic<std::uint64_t> distrusted_until_{0}; // milliseconds of the steady clock
 };
 
 } // namespace nydus

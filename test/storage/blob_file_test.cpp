@@ -2,13 +2,16 @@
 #include "storage/blob_file.hpp"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
+#include <thread>
 #include <vector>
 
 #include "test/fakes/scratch_folder.hpp"
@@ -134,6 +137,30 @@ TEST_CASE("a page that is written is resident at once, also next to those that w
     CHECK(made->resident(0, std::min<std::uint64_t>(offset + 4096, 1 << 20)));
     CHECK(!made->resident(offset, 4097));
   }
+}
+
+TEST_CASE("once pages are seen to be taken away, none is taken for resident that is not") {
+  const scratch_folder folder;
+  const auto made = blob_file::make(folder / "b", 1 << 20);
+  REQUIRE(made);
+  REQUIRE(made->write(0, std::vector<std::byte>(1 << 20, std::byte{7})));
+  REQUIRE(made->resident(0, 1 << 20));
+  const auto drop_pages = [&] {
+    REQUIRE(::fdatasync(made->fd()) == 0); // pages that are not written yet cannot be dropped
+    REQUIRE(::posix_fadvise(made->fd(), 0, 1 << 20, POSIX_FADV_DONTNEED) == 0);
+  };
+  drop_pages();
+  CHECK(made->resident(0, 4096)); // believed: it was so a moment ago
+  std::this_thread::sleep_for(std::chrono::milliseconds{1100});
+  if (made->resident(0, 4096)) {
+    MESSAGE("skipped: this file system keeps its pages");
+    return;
+  }
+  std::vector<std::byte> back(1 << 20);
+  REQUIRE(made->read(0, back)); // in memory again, and asked for each time
+  CHECK(made->resident(0, 1 << 20));
+  drop_pages();
+  CHECK(!made->resident(0, 4096));
 }
 
 TEST_CASE("a system call that is given bytes of a file that was cut short meanwhile fails") {
