@@ -14,6 +14,7 @@
 #include "actors/attribute_reply.hpp"
 #include "actors/chunk_messages.hpp"
 #include "actors/fs_request.hpp"
+#include "actors/hot_message.hpp"
 #include "actors/log_line.hpp"
 #include "actors/message_types.hpp"
 #include "actors/observed_actor.hpp"
@@ -71,7 +72,6 @@ public:
 
   caf::behavior make_behavior() override {
     return {
-        [this](fs_request& request) { serve(request); },
         [this](const chunks_ready& ready) { settle(ready); },
         [this](const list_file_counters& asked) { return file_counters_of(asked); },
         [this](const leave_mount&) { leave(); },
@@ -79,6 +79,13 @@ public:
   }
 
 private:
+  bool take_hot(caf::mailbox_element& message) override {
+    auto* request = message_as<fs_request>(message);
+    if (request != nullptr)
+      serve(*request);
+    return request != nullptr;
+  }
+
   const image& contents() const noexcept { return *parts_.contents; }
 
   inode_number inode_of_request(const fs_request& request) const noexcept {
@@ -116,12 +123,12 @@ private:
   template <class Body>
   void answer(const fs_request& request, Body body) {
     add(parts_.counters->hits[static_cast<std::size_t>(operation_of(request.asked.opcode))]);
-    send(request.port, fs_reply{request.slot, 0, times_of(request), std::move(body)});
+    hand_on(request.port, context(), fs_reply{request.slot, 0, times_of(request), std::move(body)});
   }
 
   void fail(const fs_request& request, int error) {
     add(parts_.counters->errors[static_cast<std::size_t>(operation_of(request.asked.opcode))]);
-    send(request.port, fs_reply{request.slot, error, times_of(request), {}});
+    hand_on(request.port, context(), fs_reply{request.slot, error, times_of(request), {}});
   }
 
   void fail(const fs_request& request, const failure& why) {
@@ -430,7 +437,8 @@ private:
   void answer_read(const fs_request& request, const std::vector<chunk_slice>& slices,
                    const pending_read* waited) {
     std::vector<extent> extents;
-    extents.reserve(slices.size());
+    if (slices.size() > 1)
+      extents.reserve(slices.size());
     std::uint64_t total = 0;
     for (const auto& slice : slices) {
       extent part;
@@ -453,11 +461,13 @@ private:
           part.offset = slice.source.uncompressed_offset + slice.offset;
         }
       }
+      if (slices.size() == 1) { // most are: no list then
+        count_read(request, total);
+        return answer(request, std::move(part));
+      }
       extents.push_back(std::move(part));
     }
     count_read(request, total);
-    if (extents.size() == 1)
-      return answer(request, std::move(extents.front()));
     answer(request, std::move(extents));
   }
 
