@@ -2,7 +2,7 @@
 # Builds and tests everything, as CI does. `./check.sh` runs all parts in order, `./check.sh unit fuzz` those named.
 # Parts: format layering build unit sanitize threads fuzz end_to_end guest. The last line counts.
 #   FUZZ_SECONDS=5        seconds per fuzzer
-#   NYDUS_TEST_CYCLES=300 mount and unmount cycles; NYDUS_TEST_KILLS=6 kills while the cache fills; NYDUS_TEST_CHANGES=250
+#   NYDUS_TEST_CYCLES=300 mount and unmount cycles; NYDUS_TEST_KILLS=12 kills while the cache fills; NYDUS_TEST_CHANGES=250
 #                         damaged images (from NYDUS_TEST_SEED=7); more of them is the long form of those tests
 #   NYDUS_TEST_FAULTS=1   times longer races, floods and failures; NYDUS_TEST_WAITING=10000 reads of a hung mount
 set -u
