@@ -40,6 +40,11 @@ public:
   prefetcher(caf::actor_config& config, prefetch_parts parts)
       : observed_actor(config, "prefetcher", parts.mountpoint), parts_(std::move(parts)) {}
 
+  /// Always on the worker pool, also if a reactor's actor answers: a step may list a whole directory.
+  void enqueue(caf::mailbox_element_ptr what, caf::execution_unit*) override {
+    observed_actor::enqueue(std::move(what), nullptr);
+  }
+
   caf::behavior make_behavior() override {
     parts_.seen->prefetch_began = now_millis();
     parts_.seen->prefetch_workers = parts_.settings.threads;

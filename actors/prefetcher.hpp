@@ -26,6 +26,8 @@ struct prefetch_parts {
   fetch_cause cause;
 };
 
+/// prefetched (from a blob_cache)
+/// Runs on the worker pool alone, whoever sends to it: it lists directories.
 caf::actor spawn_prefetcher(caf::actor_system& system, prefetch_parts parts);
 
 } // namespace nydus

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The VMM's side of virtio-fs: listens on the vhost-user socket, leads the conversation, maps the guest's
-// memory, and opens and ends the ports of its queues. One VMM at a time, one after the other. Neighbours:
-// protocol/vhost_user has the protocol, virtqueue_port serves a queue.
+// The VMM's side of virtio-fs: listens on the vhost-user socket and serves one VMM at a time, one after the
+// other. Neighbours: vmm_conversation carries out what a VMM asks for, queue_ports are its queues' ports.
 #pragma once
 
 #include <caf/actor.hpp>
@@ -9,16 +8,10 @@
 
 #include <vector>
 
-#include "actors/reactor.hpp"
+#include "actors/queue_ports.hpp"
 #include "protocol/unique_fd.hpp"
 
 namespace nydus {
-
-/// A reactor and its router.
-struct port_place {
-  reactor* home = nullptr;
-  caf::actor router;
-};
 
 struct vhost_user_session_parts {
   unique_fd listener;             // from vhost_user::listen_at()

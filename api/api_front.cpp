@@ -8,21 +8,16 @@
 #include <variant>
 
 #include "actors/error_code.hpp"
-#include "actors/fs_request.hpp"
 #include "actors/log_line.hpp"
 #include "actors/message_types.hpp"
 #include "actors/observed_actor.hpp"
-#include "actors/route_table.hpp"
-#include "actors/trace_ring.hpp"
-#include "api/actors_text.hpp"
 #include "api/config_value.hpp"
 #include "api/event_ring.hpp"
+#include "api/inspection.hpp"
 #include "api/json_text.hpp"
+#include "api/metrics_endpoint.hpp"
 #include "api/mount_endpoint.hpp"
-#include "api/prometheus_text.hpp"
 #include "api/refusal.hpp"
-#include "api/trace_filter.hpp"
-#include "api/trace_text.hpp"
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::http_call)
 
@@ -30,20 +25,12 @@ namespace nydus {
 
 namespace {
 
-using responder = std::shared_ptr<http_responder>;
-
 template <class... Cases>
 struct overloaded : Cases... {
   using Cases::operator()...;
 };
 template <class... Cases>
 overloaded(Cases...) -> overloaded<Cases...>;
-
-/// "/a/b" for "a//b/": how the supervisor calls it. What is no mountpoint names none.
-std::string normal(const std::string& mountpoint) {
-  auto path = normalize_mountpoint(mountpoint);
-  return path ? *std::move(path) : std::string{};
-}
 
 class api_front : public observed_actor {
 public:
@@ -57,7 +44,8 @@ public:
   };
 
   api_front(caf::actor_config& config, api_parts parts)
-      : observed_actor(config, "api_front", ""), parts_(std::move(parts)) {}
+      : observed_actor(config, "api_front", ""), parts_(std::move(parts)), metrics_(*this, parts_.supervisor),
+        inside_(*this, {parts_.supervisor, parts_.ports, parts_.census, parts_.reactors}) {}
 
   caf::behavior make_behavior() override {
     return {[this](const http_call& call) { direct(call.request, call.responder); }};
@@ -100,7 +88,8 @@ private:
   daemon_facts facts() const { return {parts_.id, parts_.supervisor_path, to_string(parts_.state)}; }
 
   void get_daemon(const http_request&, const responder& to) {
-    with_mounts(to, [this, to](const mount_list& mounts) { show(to, daemon_text(facts(), &mounts)); });
+    with_mounts(*this, parts_.supervisor, to,
+                [this, to](const mount_list& mounts) { show(to, daemon_text(facts(), &mounts)); });
   }
   void get_daemon_v2(const http_request&, const responder& to) { show(to, daemon_text(facts(), nullptr)); }
 
@@ -146,12 +135,13 @@ private:
     const auto* mountpoint = required(request, "mountpoint", to);
     if (mountpoint == nullptr)
       return;
-    with_mounts(to, [to, wanted = normal(*mountpoint)](const mount_list& mounts) {
-      for (const auto& mount : mounts.mounts)
-        if (mount->mountpoint == wanted)
-          return show(to, superblock_text(*mount));
-      to->answer(mount_refusal({errc::not_found, "object or filesystem doesn't exist"}));
-    });
+    with_mounts(*this, parts_.supervisor, to,
+                [to, wanted = supervisors_name(*mountpoint)](const mount_list& mounts) {
+                  for (const auto& mount : mounts.mounts)
+                    if (mount->mountpoint == wanted)
+                      return show(to, superblock_text(*mount));
+                  to->answer(mount_refusal({errc::not_found, "object or filesystem doesn't exist"}));
+                });
   }
 
   // -- mounts ----------------------------------------------------------------
@@ -162,7 +152,7 @@ private:
                             to->answer(std::move(refused));
                           },
                           [&](unmount_image order) {
-                            auto gone = normal(order.mountpoint);
+                            auto gone = supervisors_name(order.mountpoint);
                             carry_out(std::move(order), to, [this, gone] { changed_settings_.erase(gone); });
                           },
                           [&](auto order) { carry_out(std::move(order), to, [] {}); }},
@@ -184,170 +174,26 @@ private:
             });
   }
 
-  // -- metrics ---------------------------------------------------------------
-
-  template <class Use>
-  void with_mounts(const responder& to, Use use) {
-    request(parts_.supervisor, caf::infinite, list_mounts{}).then(use, [to](const caf::error& why) {
-      to->answer(refusal(500, to_failure(why).detail));
-    });
-  }
-
-  using has_counters = bool (*)(const mount_record&);
-  static bool has_any(const mount_record&) { return true; }
-  static bool has_cache(const mount_record& mount) {
-    return mount.settings->cache.kind != cache_config::placement::none;
-  }
-
-  /// The mount that ?id= names, or the only one with such counters; else 404 in the words of `kind`.
-  /// Caches are also known by the id of their configuration.
-  template <class Use>
-  void with_counters(const http_request& request, const responder& to, const char* kind, has_counters has,
-                     Use use) {
-    const auto id = request.query.find("id");
-    const bool is_named = id != request.query.end();
-    const auto wanted = is_named ? id->second : std::string{};
-    with_mounts(to, [=, path = normal(wanted)](const mount_list& all) {
-      const mount_record* found = nullptr;
-      std::size_t matches = 0;
-      for (const auto& mount : all.mounts) {
-        if (!has(*mount))
-          continue;
-        if (is_named && mount->mountpoint == path)
-          return use(*mount);
-        if (!is_named || (has == has_cache && !wanted.empty() && mount->settings->id == wanted)) {
-          found = mount.get();
-          ++matches;
-        }
-      }
-      if (matches == 1 || (is_named && found != nullptr))
-        return use(*found);
-      to->answer(refusal(404, std::string{kind} + "(Metrics(Stats(NoCounter)))"));
-    });
-  }
+  // -- metrics, and a look inside ----------------------------------------------
 
   void get_metrics(const http_request& request, const responder& to) {
-    with_counters(request, to, "GlobalMetrics", has_any,
-                  [to](const mount_record& m) { show(to, fs_metrics_text(m)); });
+    metrics_.show_file_system(request, to);
   }
   void get_backend_metrics(const http_request& request, const responder& to) {
-    with_counters(request, to, "BackendMetrics", has_any,
-                  [to](const mount_record& m) { show(to, backend_metrics_text(m)); });
+    metrics_.show_backend(request, to);
   }
   void get_cache_metrics(const http_request& request, const responder& to) {
-    with_counters(request, to, "BlobcacheMetrics", has_cache,
-                  [to](const mount_record& m) { show(to, cache_metrics_text(m)); });
-  }
-
-  template <class Show>
-  void with_files(const http_request& request, const responder& to, const char* kind, bool latest,
-                  Show text) {
-    with_counters(request, to, kind, has_any, [=, this](const mount_record& mount) {
-      this->request(parts_.supervisor, caf::infinite, list_file_counters{mount.mountpoint, latest})
-          .then([to, text](const file_counter_list& files) { show(to, text(files)); },
-                [to, kind](const caf::error&) { // unmounted meanwhile
-                  to->answer(refusal(404, std::string{kind} + "(Metrics(Stats(NoCounter)))"));
-                });
-    });
+    metrics_.show_cache(request, to);
   }
   void get_file_metrics(const http_request& request, const responder& to) {
-    const auto latest = request.query.find("latest");
-    const bool wants_latest = latest != request.query.end() && latest->second == "true";
-    with_files(request, to, "FsFilesMetrics", wants_latest,
-               wants_latest ? latest_files_text : file_metrics_text);
+    metrics_.show_files(request, to);
   }
-  void get_pattern(const http_request& request, const responder& to) {
-    with_files(request, to, "Pattern", false, pattern_text);
-  }
+  void get_pattern(const http_request& request, const responder& to) { metrics_.show_pattern(request, to); }
 
-  /// Asks every port for a List and hands `use` all their `items` together. Ports that are gone have none.
-  template <class List, class Ask, class Items, class Use>
-  void gather(Ask ask, Items items, Use use) {
-    auto all = std::make_shared<List>();
-    auto missing = std::make_shared<std::size_t>(parts_.ports.size());
-    if (*missing == 0)
-      return use(*all);
-    const auto one_less = [=] {
-      if (--*missing == 0)
-        use(*all);
-    };
-    for (const auto& port : parts_.ports)
-      request(port, caf::infinite, ask)
-          .then(
-              [=](const List& some) {
-                auto& total = *all.*items;
-                total.insert(total.end(), (some.*items).begin(), (some.*items).end());
-                one_less();
-              },
-              [=](const caf::error&) { one_less(); });
-  }
-
-  void get_inflight(const http_request&, const responder& to) {
-    gather<inflight_list>(list_inflight{}, &inflight_list::requests, [to](const inflight_list& all) {
-      if (all.requests.empty())
-        return done(to);
-      show(to, inflight_text(all));
-    });
-  }
-
-  // -- a look inside -----------------------------------------------------------
-
-  /// All that runs now: asks supervisor and census.
-  template <class Use>
-  void with_running(const responder& to, Use use) {
-    with_mounts(to, [this, to, use](const mount_list& mounts) {
-      const auto failed = [to](const caf::error& why) { to->answer(refusal(500, to_failure(why).detail)); };
-      request(parts_.supervisor, caf::infinite, list_backends{})
-          .then(
-              [this, use, mounts, failed](const backend_list& backends) {
-                request(parts_.census, caf::infinite, list_actors{})
-                    .then(
-                        [this, use, mounts, backends](const actor_list& actors) {
-                          use(running_parts{actors, parts_.reactors, backends, mounts, now_nanoseconds()});
-                        },
-                        failed);
-              },
-              failed);
-    });
-  }
-
-  void get_actors(const http_request&, const responder& to) {
-    with_running(to, [to](const running_parts& running) { show(to, actors_text(running)); });
-  }
-
-  void get_prometheus(const http_request&, const responder& to) {
-    with_running(to, [this, to](const running_parts& running) {
-      gather<inflight_list>(
-          list_inflight{}, &inflight_list::requests, [this, to, running](const inflight_list& in_flight) {
-            to->answer({200, prometheus_.write(running, in_flight), prometheus_content_type});
-          });
-    });
-  }
-
-  void get_trace(const http_request& request, const responder& to) {
-    with_mounts(to, [this, request, to](const mount_list& mounts) {
-      auto filter = read_trace_filter(request.query, mounts);
-      if (!filter)
-        return to->answer(refusal(400, filter.error().detail));
-      std::map<std::uint32_t, std::string> names;
-      for (const auto& mount : mounts.mounts)
-        names.emplace(mount->number, mount->mountpoint);
-      gather<slow_request_list>(
-          list_slowest{}, &slow_request_list::requests,
-          [this, to, filter = *filter, names](const slow_request_list& slow) {
-            gather<inflight_list>(list_inflight{}, &inflight_list::requests,
-                                  [to, filter, names, slow](inflight_list under_way) {
-                                    auto events = noted_events();
-                                    events.insert(events.end(), slow.requests.begin(), slow.requests.end());
-                                    std::erase_if(under_way.requests, [&](const inflight_request& one) {
-                                      return (filter.mount && mount_of(one.inode) != *filter.mount) ||
-                                             (filter.opcode && one.opcode != *filter.opcode);
-                                    });
-                                    show(to, trace_text(pick(filter, std::move(events)), under_way, names));
-                                  });
-          });
-    });
-  }
+  void get_inflight(const http_request&, const responder& to) { inside_.show_inflight(to); }
+  void get_actors(const http_request&, const responder& to) { inside_.show_actors(to); }
+  void get_trace(const http_request& request, const responder& to) { inside_.show_trace(request, to); }
+  void get_prometheus(const http_request&, const responder& to) { inside_.show_prometheus(to); }
 
   // -- settings that change while mounted -------------------------------------
 
@@ -355,7 +201,7 @@ private:
     const auto* id = required(request, "id", to);
     if (id == nullptr)
       return;
-    const auto found = changed_settings_.find(normal(*id));
+    const auto found = changed_settings_.find(supervisors_name(*id));
     show(to, text_map_text(found == changed_settings_.end() ? text_map{} : found->second));
   }
 
@@ -377,21 +223,24 @@ private:
     }
     if (!fields.outcome())
       return to->answer(body_refusal(fields.outcome().error().detail));
-    with_mounts(to, [this, to, changed, path = normal(*id)](const mount_list& all) {
-      for (const auto& mount : all.mounts)
-        if (mount->mountpoint == path) {
-          for (const auto& [key, text] : changed)
-            changed_settings_[path][key] = text;
-          return done(to);
-        }
-      to->answer(refusal(500, "Configure(\"nothing is mounted at '" + path.substr(0, 80) + "'\")"));
-    });
+    with_mounts(*this, parts_.supervisor, to,
+                [this, to, changed, path = supervisors_name(*id)](const mount_list& all) {
+                  for (const auto& mount : all.mounts)
+                    if (mount->mountpoint == path) {
+                      for (const auto& [key, text] : changed)
+                        changed_settings_[path][key] = text;
+                      return done(to);
+                    }
+                  to->answer(
+                      refusal(500, "Configure(\"nothing is mounted at '" + path.substr(0, 80) + "'\")"));
+                });
   }
 
   using text_map = std::map<std::string, std::string>;
 
   api_parts parts_;
-  prometheus_text prometheus_;
+  metrics_endpoint metrics_;
+  inspection inside_;
   std::map<std::string, text_map> changed_settings_; // by mountpoint
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// GET /metrics: what the daemon counts, in Prometheus's text format (version 0.0.4). Neighbours: api_front
+// GET /metrics: what the daemon counts, in Prometheus's text format (version 0.0.4). Neighbours: inspection
 // gathers what is written here, prometheus_format writes it.
 #pragma once
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The VMM's socket: puts messages together out of bytes and descriptors, and sends answers. Neighbours:
-// message has the syntax, actors/vhost_user_session waits for the socket.
+// message has the syntax, actors/vmm_conversation waits for the socket.
 #pragma once
 
 #include <cstddef>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The vhost-user conversation without its socket: a message goes in, actions come out (transport.md 1.2
 // to 1.6). Knows what a VMM may ask and what a queue still lacks before it can run; holds no descriptor and
-// maps nothing. Neighbours: connection brings messages, actors/vhost_user_session carries the actions out.
+// maps nothing. Neighbours: connection brings messages, actors/vmm_conversation carries the actions out.
 #pragma once
 
 #include <cstdint>
