@@ -15,11 +15,13 @@ import time
 from async_reads import AsyncReads
 from harness import Daemon, UnixConnection
 from hung_backend import within
-from isolation_test import PATIENCE, resident_kilobytes
+from isolation_test import PATIENCE
 from memory_group import MemoryGroup
 from watchers import WatchedImages, Watchers
 
 LENGTH = int(os.environ.get("NYDUS_TEST_FAULTS", "1"))
+# Twice what it needs of its own for nine readers; of the page cache of 64 MiB that it reads and writes most has to go.
+LITTLE_MEMORY = 32 << 20
 
 
 class Faults(WatchedImages):
@@ -92,7 +94,7 @@ class Faults(WatchedImages):
         with Daemon() as daemon:
             for number in range(20):
                 self.mount(daemon, f"small-{number}", self.small)
-            with MemoryGroup(daemon.process.pid, (resident_kilobytes(daemon) << 10) + (4 << 20)) as group:
+            with MemoryGroup(daemon.process.pid, LITTLE_MEMORY) as group:
                 for number in range(3):
                     self.mount(daemon, f"big-{number}", self.big)
                 with contextlib.ExitStack() as watched:

@@ -17,6 +17,7 @@ class QueueReader:
     """
 
     def __init__(self, vhost, file, hung, same_as=None, **options):
+        self.patience = 20 + options.get("seconds", 0)
         words = [word for name, value in {"same_as": same_as, **options}.items() if value is not None
                  for word in ("--" + name.replace("_", "-"), str(value))]
         self.process = subprocess.Popen([PROGRAM, "--sock", vhost, "--file", file, "--hung", hung, *words],
@@ -28,9 +29,9 @@ class QueueReader:
         self.process.stdin.write(order + "\n")
         self.process.stdin.flush()
 
-    def answer(self, patience=20):
-        if not select.select([self.process.stdout], [], [], patience)[0]:
-            raise AssertionError(f"the guest has not answered within {patience} s")
+    def answer(self):
+        if not select.select([self.process.stdout], [], [], self.patience)[0]:
+            raise AssertionError(f"the guest has not answered within {self.patience} s")
         line = self.process.stdout.readline()
         if not line:
             raise AssertionError(f"the guest ended with {self.process.wait()}")
