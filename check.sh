@@ -71,7 +71,7 @@ sanitize() {
   ASAN_OPTIONS=detect_stack_use_after_return=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:suppressions=$PWD/test/ubsan.supp run_suites build-asan sanitize
 }
 # ThreadSanitizer over the actors' tests and over a hostile guest before the whole daemon. It knows no fences
-# (-Wno-tsan), which order nothing here but atomics. Without optimization: most of the time goes into compiling.
+# (-Wno-tsan): here they order atomics alone. No optimization, since most of the time goes into compiling.
 threads() {
   configure build-tsan --buildtype=debug -Dcpp_args=-Wno-tsan -Dwerror=true -Db_sanitize=thread -Db_lundef=false &&
     ninja -C build-tsan test/test_actors test/hostile_guest >"$work/build" 2>&1 ||
