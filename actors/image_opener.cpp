@@ -36,12 +36,10 @@ result<opened_image> open(const mount_image& wanted) {
 
 class image_opener : public observed_actor {
 public:
-  image_opener(caf::actor_config& config, const std::string& mountpoint)
-      : observed_actor(config, "image_opener", mountpoint) {}
+  explicit image_opener(caf::actor_config& config) : observed_actor(config, "image_opener", "") {}
 
   caf::behavior make_behavior() override {
-    return {[this](const open_mount& asked) -> caf::result<opened_image> {
-      quit();
+    return {[](const open_mount& asked) -> caf::result<opened_image> {
       auto opened = open(asked.wanted);
       if (!opened)
         return to_error(opened.error());
@@ -52,8 +50,8 @@ public:
 
 } // namespace
 
-caf::actor spawn_image_opener(caf::actor_system& system, const std::string& mountpoint) {
-  return system.spawn<image_opener, caf::detached>(mountpoint);
+caf::actor spawn_image_opener(caf::actor_system& system) {
+  return system.spawn<image_opener, caf::detached>();
 }
 
 } // namespace nydus
