@@ -104,6 +104,8 @@ TEST_CASE("an actor is listed with its messages, those that wait and the most th
   CHECK(counters->handled == 10);
   CHECK(counters->depth() == 0);
   CHECK(counters->deepest >= 9);
+  for (int i = 0; i < 1000 && counters->busy == 0; ++i) // counted once its turn has ended
+    std::this_thread::sleep_for(1ms);
   CHECK(counters->busy > 0);
 
   caf::anon_send_exit(echo, caf::exit_reason::user_shutdown);
