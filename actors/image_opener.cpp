@@ -3,7 +3,7 @@
 
 #include "actors/error_code.hpp"
 #include "actors/message_types.hpp"
-#include "actors/observed_actor.hpp"
+#include "actors/threaded_actor.hpp"
 
 namespace nydus {
 
@@ -34,10 +34,10 @@ result<opened_image> open(const mount_image& wanted) {
   return opened;
 }
 
-class image_opener : public observed_actor {
+class image_opener : public threaded_actor {
 public:
   image_opener(caf::actor_config& config, const std::string& mountpoint)
-      : observed_actor(config, "image_opener", mountpoint) {}
+      : threaded_actor(config, "image_opener", mountpoint) {}
 
   caf::behavior make_behavior() override {
     return {[this](const open_mount& asked) -> caf::result<opened_image> {
@@ -48,12 +48,15 @@ public:
       return std::move(*opened);
     }};
   }
+
+private:
+  void start_anew(const caf::type_erased_tuple&) noexcept override {} // it ends
 };
 
 } // namespace
 
-caf::actor spawn_image_opener(caf::actor_system& system, const std::string& mountpoint) {
-  return system.spawn<image_opener, caf::detached>(mountpoint);
+result<caf::actor> spawn_image_opener(caf::actor_system& system, const std::string& mountpoint) {
+  return spawn_threaded<image_opener>(system, mountpoint);
 }
 
 } // namespace nydus

@@ -27,7 +27,7 @@ struct opened_image {
 };
 
 /// Runs in a thread of its own, so that a dead file system holds no other mount, and ends after its one
-/// answer. `mountpoint`: for whom, as the census shows it.
-caf::actor spawn_image_opener(caf::actor_system& system, const std::string& mountpoint);
+/// answer. `mountpoint`: for whom, as the census shows it. unavailable if there is no thread for it.
+result<caf::actor> spawn_image_opener(caf::actor_system& system, const std::string& mountpoint);
 
 } // namespace nydus

@@ -149,10 +149,14 @@ private:
       }
       return refuse({errc::already_exists, "object or filesystem already exists"});
     }
-    if (!changing_.insert(*path).second)
+    if (changing_.count(*path) != 0)
       return refuse({errc::already_exists, "another change of '" + *path + "' is under way"});
+    const auto opener = spawn_image_opener(system(), asked.mountpoint);
+    if (!opener)
+      return refuse(opener.error());
+    changing_.insert(*path);
     auto answer = make_response_promise<promise>();
-    request(spawn_image_opener(system(), asked.mountpoint), caf::infinite, open_mount{asked})
+    request(*opener, caf::infinite, open_mount{asked})
         .then([this, asked, answer,
                is_remount](const opened_image& opened) { complete(asked, opened, is_remount, answer); },
               [this, asked, answer](const caf::error& why) mutable {

@@ -8,9 +8,9 @@
 #include <variant>
 
 #include "actors/error_code.hpp"
+#include "actors/lasting_actor.hpp"
 #include "actors/log_line.hpp"
 #include "actors/message_types.hpp"
-#include "actors/observed_actor.hpp"
 #include "api/config_value.hpp"
 #include "api/event_ring.hpp"
 #include "api/inspection.hpp"
@@ -32,7 +32,7 @@ struct overloaded : Cases... {
 template <class... Cases>
 overloaded(Cases...) -> overloaded<Cases...>;
 
-class api_front : public observed_actor {
+class api_front : public lasting_actor {
 public:
   using handler = void (api_front::*)(const http_request&, const responder&);
   enum class body_rule : std::uint8_t { none, required };
@@ -44,7 +44,7 @@ public:
   };
 
   api_front(caf::actor_config& config, api_parts parts)
-      : observed_actor(config, "api_front", ""), parts_(std::move(parts)), metrics_(*this, parts_.supervisor),
+      : lasting_actor(config, "api_front", ""), parts_(std::move(parts)), metrics_(*this, parts_.supervisor),
         inside_(*this, {parts_.supervisor, parts_.ports, parts_.census, parts_.reactors}) {}
 
   caf::behavior make_behavior() override {
@@ -54,6 +54,8 @@ public:
   static const std::array<served, 22>& table();
 
 private:
+  void start_anew(const caf::type_erased_tuple&) noexcept override {} // a call that is dropped answers 500
+
   // -- answers ---------------------------------------------------------------
 
   static void show(const responder& to, std::string body) { to->answer({200, std::move(body)}); }
