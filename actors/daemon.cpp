@@ -58,7 +58,8 @@ struct daemon::state {
   quiet_config config;
   std::unique_ptr<caf::actor_system> system;
   caf::actor census;
-  std::vector<std::unique_ptr<reactor>> reactors;
+  std::vector<std::unique_ptr<reactor>> reactors; // of the ports
+  std::unique_ptr<reactor> control;
   std::vector<caf::actor> routers;
   caf::actor supervisor;
   std::vector<caf::actor> ports;
@@ -78,6 +79,10 @@ const caf::actor& daemon::supervisor() const noexcept {
   return state_->supervisor;
 }
 
+reactor& daemon::control() noexcept {
+  return *state_->control;
+}
+
 const caf::actor& daemon::census() const noexcept {
   return state_->census;
 }
@@ -85,6 +90,7 @@ std::vector<const reactor*> daemon::reactors() const {
   std::vector<const reactor*> all;
   for (const auto& one : state_->reactors)
     all.push_back(one.get());
+  all.push_back(state_->control.get());
   return all;
 }
 
@@ -103,6 +109,7 @@ result<std::unique_ptr<daemon>> daemon::start(const daemon_parts& parts) {
     for (std::size_t i = 0; i < count; ++i)
       parts_of.reactors.push_back(
           std::make_unique<reactor>(*parts_of.system, "reactor-" + std::to_string(i), cpus[i]));
+    parts_of.control = std::make_unique<reactor>(*parts_of.system, "control", -1);
   } catch (const std::system_error& why) {
     return failure{errc::unavailable, why.what()};
   }
@@ -110,7 +117,8 @@ result<std::unique_ptr<daemon>> daemon::start(const daemon_parts& parts) {
     parts_of.routers.push_back(spawn_mount_router(*parts_of.system, *one));
     one->start();
   }
-  parts_of.supervisor = spawn_mount_supervisor(*parts_of.system, parts_of.routers);
+  parts_of.control->start();
+  parts_of.supervisor = spawn_mount_supervisor(*parts_of.system, *parts_of.control, parts_of.routers);
   return started;
 }
 
@@ -185,6 +193,7 @@ void daemon::stop(bool keep_mount) {
   }
   for (auto& one : all.reactors)
     one->stop();
+  all.control->stop();
   all.ports.clear();
   all.routers.clear();
   all.supervisor = nullptr;

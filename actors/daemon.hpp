@@ -37,6 +37,9 @@ public:
   /// Answers the messages of mount_messages.hpp.
   const caf::actor& supervisor() const noexcept;
 
+  /// Where the supervisor runs; the API's front may run there too. It serves no port, so it may be busy for
+  /// milliseconds.
+  reactor& control() noexcept;
   /// Answers list_actors.
   const caf::actor& census() const noexcept;
   /// They live as long as the process.

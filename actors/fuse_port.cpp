@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "actors/fs_request.hpp"
+#include "actors/hot_message.hpp"
 #include "actors/log_line.hpp"
 #include "actors/message_types.hpp"
 #include "actors/page_reader.hpp"
@@ -31,7 +32,6 @@ public:
   caf::behavior make_behavior() override {
     home().watch(parts_.fd.get(), EPOLLIN, [this](std::uint32_t) { return take_request(); });
     return {
-        [this](const fs_reply& reply) { finish(reply); },
         [this](const interrupt_request& wanted) { interrupt(wanted.unique); },
         [this](const know_siblings& known) { siblings_ = known.ports; },
         [this](const list_inflight&) { return slots_.inflight(); },
@@ -46,6 +46,13 @@ public:
   void on_exit() override { close(); }
 
 private:
+  bool take_hot(caf::mailbox_element& message) override {
+    const auto* reply = message_as<fs_reply>(message);
+    if (reply != nullptr)
+      finish(*reply);
+    return reply != nullptr;
+  }
+
   // -- requests --------------------------------------------------------------
 
   /// Takes one, so that its answer does not wait for those behind it; true if there may be more.
@@ -84,10 +91,9 @@ private:
       return;
     if (const auto answer = answer_of_session(asked, parts_.terms))
       return write_reply(asked.unique, answer->error, answer->body.span());
-    auto request = slots_.begin(std::move(asked), caf::actor_cast<caf::actor>(this));
+    auto request = slots_.begin(std::move(asked), caf::actor_cast<caf::actor>(this), now_nanoseconds());
     request.can_recall = true;
-    parts_.router->enqueue(caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, std::move(request)),
-                           &home());
+    hand_on(parts_.router, &home(), std::move(request));
   }
 
   /// Answers EINTR for a request of this port, if it still waits.

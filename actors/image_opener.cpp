@@ -36,27 +36,22 @@ result<opened_image> open(const mount_image& wanted) {
 
 class image_opener : public threaded_actor {
 public:
-  image_opener(caf::actor_config& config, const std::string& mountpoint)
-      : threaded_actor(config, "image_opener", mountpoint) {}
+  explicit image_opener(caf::actor_config& config) : threaded_actor(config, "image_opener", "") {}
 
   caf::behavior make_behavior() override {
-    return {[this](const open_mount& asked) -> caf::result<opened_image> {
-      quit();
+    return {[](const open_mount& asked) -> caf::result<opened_image> {
       auto opened = open(asked.wanted);
       if (!opened)
         return to_error(opened.error());
       return std::move(*opened);
     }};
   }
-
-private:
-  void start_anew(const caf::type_erased_tuple&) noexcept override {} // it ends
 };
 
 } // namespace
 
-result<caf::actor> spawn_image_opener(caf::actor_system& system, const std::string& mountpoint) {
-  return spawn_threaded<image_opener>(system, mountpoint);
+result<caf::actor> spawn_image_opener(caf::actor_system& system) {
+  return spawn_threaded<image_opener>(system);
 }
 
 } // namespace nydus

@@ -26,8 +26,8 @@ struct opened_image {
   std::vector<std::shared_ptr<blob_cache_files>> files; // as image::blobs(); null entries: nothing is kept
 };
 
-/// Runs in a thread of its own, so that a dead file system holds no other mount, and ends after its one
-/// answer. `mountpoint`: for whom, as the census shows it. unavailable if there is no thread for it.
-result<caf::actor> spawn_image_opener(caf::actor_system& system, const std::string& mountpoint);
+/// Opens one image after the other in a thread of its own. A dead file system holds it for ever, so whoever
+/// has several images to open takes several of these. unavailable if there is no thread for it.
+result<caf::actor> spawn_image_opener(caf::actor_system& system);
 
 } // namespace nydus

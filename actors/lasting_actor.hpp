@@ -21,8 +21,9 @@ public:
 protected:
   /// The handler of `lost` threw: what is left of the state and, if the handler changed it, of the message is
   /// unknown. Tells all who still wait for an answer that they get none, `lost`'s sender too, and makes the
-  /// state as it was at first. The process ends if this throws: it could only hang.
-  virtual void start_anew(const caf::type_erased_tuple& lost) noexcept = 0;
+  /// state as it was at first. By default: nobody waits in it, and what state there is stays. The process
+  /// ends if this throws: it could only hang.
+  virtual void start_anew(const caf::type_erased_tuple&) noexcept {}
 
   /// The message, if it is a Message.
   template <class Message>

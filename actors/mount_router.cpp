@@ -6,6 +6,7 @@
 
 #include "actors/attribute_reply.hpp"
 #include "actors/fs_request.hpp"
+#include "actors/hot_message.hpp"
 #include "actors/message_types.hpp"
 #include "actors/pinned.hpp"
 #include "protocol/fuse/dirent_packer.hpp"
@@ -20,7 +21,6 @@ public:
 
   caf::behavior make_behavior() override {
     return {
-        [this](fs_request& request) { direct(request); },
         [this](const change_route& change) {
           (void) table_.take(change.step); // the supervisor's own table has taken it
           return route_changed{};
@@ -29,6 +29,18 @@ public:
   }
 
 private:
+  bool take_hot(caf::mailbox_element& message) override {
+    auto* request = message_as<fs_request>(message);
+    if (request != nullptr)
+      direct(*request);
+    return request != nullptr;
+  }
+
+  void start_anew(const caf::type_erased_tuple& lost) noexcept override {
+    if (const auto* request = as<fs_request>(lost); request != nullptr && request->port)
+      fail(*request, EIO);
+  }
+
   void direct(fs_request& request) {
     const auto node = request.asked.nodeid;
     const route* to = nullptr;
@@ -39,7 +51,7 @@ private:
     if constexpr (is_tracing)
       request.times.routed = now_nanoseconds();
     if (to != nullptr)
-      send(to->mount, std::move(request));
+      hand_on(to->mount, context(), std::move(request));
     else if (const auto* directory = mount_of(node) == 0 ? table_.find_directory(node) : nullptr)
       serve(request, *directory);
     else

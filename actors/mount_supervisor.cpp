@@ -3,6 +3,7 @@
 
 #include <map>
 #include <set>
+#include <utility>
 
 #include "actors/blob_cache.hpp"
 #include "actors/blob_fetcher.hpp"
@@ -12,13 +13,16 @@
 #include "actors/log_line.hpp"
 #include "actors/message_types.hpp"
 #include "actors/mount_router.hpp"
-#include "actors/observed_actor.hpp"
+#include "actors/pinned.hpp"
 #include "actors/prefetcher.hpp"
 #include "actors/rafs_mount.hpp"
 
 namespace nydus {
 
 namespace {
+
+// Threads that are kept for the next mount.
+constexpr std::size_t most_idle_openers = 2;
 
 using promise = caf::typed_response_promise<mount_changed>;
 
@@ -83,10 +87,10 @@ std::uint64_t nanoseconds_of(std::chrono::system_clock::time_point at) noexcept 
       std::chrono::duration_cast<std::chrono::nanoseconds>(at.time_since_epoch()).count());
 }
 
-class mount_supervisor : public observed_actor {
+class mount_supervisor : public pinned_actor {
 public:
-  mount_supervisor(caf::actor_config& config, std::vector<caf::actor> routers)
-      : observed_actor(config, "mount_supervisor", ""), routers_(std::move(routers)) {}
+  mount_supervisor(caf::actor_config& config, reactor& control, std::vector<caf::actor> routers)
+      : pinned_actor(config, control, "mount_supervisor"), routers_(std::move(routers)) {}
 
   caf::behavior make_behavior() override {
     return {
@@ -107,6 +111,8 @@ public:
     if (notifier_)
       anon_send_exit(notifier_, caf::exit_reason::user_shutdown);
     notifier_ = nullptr;
+    for (const auto& opener : std::exchange(idle_openers_, {}))
+      send_exit(opener, caf::exit_reason::user_shutdown);
     routers_.clear();
     caches_.clear();
     fetchers_.clear();
@@ -151,19 +157,40 @@ private:
     }
     if (changing_.count(*path) != 0)
       return refuse({errc::already_exists, "another change of '" + *path + "' is under way"});
-    const auto opener = spawn_image_opener(system(), asked.mountpoint);
+    const auto opener = idle_opener();
     if (!opener)
       return refuse(opener.error());
     changing_.insert(*path);
     auto answer = make_response_promise<promise>();
     request(*opener, caf::infinite, open_mount{asked})
-        .then([this, asked, answer,
-               is_remount](const opened_image& opened) { complete(asked, opened, is_remount, answer); },
-              [this, asked, answer](const caf::error& why) mutable {
-                changing_.erase(asked.mountpoint);
-                answer.deliver(caf::error{why});
-              });
+        .then(
+            [this, asked, answer, is_remount, opener = *opener](const opened_image& opened) {
+              release(opener);
+              complete(asked, opened, is_remount, answer);
+            },
+            [this, asked, answer, opener = *opener](const caf::error& why) mutable {
+              release(opener);
+              changing_.erase(asked.mountpoint);
+              answer.deliver(caf::error{why});
+            });
     return answer;
+  }
+
+  /// One that waits for no file system: threads are not made for each mount, and one that hangs holds no
+  /// other. unavailable if there is no thread for another one.
+  result<caf::actor> idle_opener() {
+    if (idle_openers_.empty())
+      return spawn_image_opener(system());
+    auto opener = std::move(idle_openers_.back());
+    idle_openers_.pop_back();
+    return opener;
+  }
+
+  void release(const caf::actor& opener) {
+    if (idle_openers_.size() < most_idle_openers)
+      idle_openers_.push_back(opener);
+    else
+      send_exit(opener, caf::exit_reason::user_shutdown);
   }
 
   void complete(const mount_image& asked, const opened_image& opened, bool is_remount, promise answer) {
@@ -381,14 +408,16 @@ private:
   std::map<std::string, mounted> mounts_; // by normalized path
   std::map<std::string, shared_cache> caches_;
   std::map<std::string, shared_fetcher> fetchers_;
+  std::vector<caf::actor> idle_openers_;
   std::set<std::string> changing_; // mountpoints whose image is being opened
   std::uint32_t last_number_ = 0;
 };
 
 } // namespace
 
-caf::actor spawn_mount_supervisor(caf::actor_system& system, std::vector<caf::actor> routers) {
-  return system.spawn<mount_supervisor, caf::detached>(std::move(routers));
+caf::actor spawn_mount_supervisor(caf::actor_system& system, reactor& control,
+                                  std::vector<caf::actor> routers) {
+  return spawn_pinned<mount_supervisor>(system, control, std::move(routers));
 }
 
 } // namespace nydus

@@ -12,6 +12,8 @@
 
 namespace nydus {
 
+class reactor;
+
 /// A /dev/fuse session has begun: its caches have to follow changes from now on.
 struct know_notifier {
   caf::actor notifier;
@@ -21,8 +23,9 @@ struct know_notifier {
 /// list_mounts -> mount_list; list_backends -> backend_list
 /// list_file_counters -> file_counter_list (from the mount)
 /// know_notifier
-/// Has a thread of its own, so that the API answers whatever the worker pool waits for. Ends on an exit
-/// message, and ends all mounts with it.
-caf::actor spawn_mount_supervisor(caf::actor_system& system, std::vector<caf::actor> routers);
+/// Runs on `control`, a reactor without ports, so that the API answers whatever the worker pool waits for.
+/// Ends on an exit message, and ends all mounts with it.
+caf::actor spawn_mount_supervisor(caf::actor_system& system, reactor& control,
+                                  std::vector<caf::actor> routers);
 
 } // namespace nydus

@@ -63,6 +63,8 @@ caf::resumable::resume_result observed_actor::resume(caf::execution_unit* unit, 
 
 caf::invoke_message_result observed_actor::consume(caf::mailbox_element& message) {
   raise(counters_->handled, 1);
+  if (take_hot(message))
+    return caf::invoke_message_result::consumed;
   return caf::event_based_actor::consume(message);
 }
 

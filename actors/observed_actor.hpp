@@ -26,6 +26,9 @@ public:
   caf::invoke_message_result consume(caf::mailbox_element& message) override;
 
 protected:
+  /// Takes one of the messages that every request brings (hot_message.hpp). False: CAF finds its handler.
+  virtual bool take_hot(caf::mailbox_element&) { return false; }
+
   actor_counters& counters() noexcept { return *counters_; }
 
 private:

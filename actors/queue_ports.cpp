@@ -28,12 +28,11 @@ void restore_inflight(const std::shared_ptr<vhost_user::inflight_memory>& memory
     return;
   parts.log.emplace(memory, start, size);
   bool has_history = false;
-  parts.again = parts.log->resume(parts.queue.published_used(), has_history);
+  parts.again = parts.log->resume(parts.queue.next_used(), has_history);
   if (!has_history)
     return;
   // What the VMM says of the next request may be older than what the daemon before us took.
-  parts.queue.set_next_available(
-      static_cast<std::uint16_t>(parts.queue.published_used() + parts.again.size()));
+  parts.queue.set_next_available(static_cast<std::uint16_t>(parts.queue.next_used() + parts.again.size()));
   if (!parts.again.empty())
     log_line(log_level::info, "virtqueue " + std::to_string(parts.number) + ": " +
                                   std::to_string(parts.again.size()) +

@@ -5,19 +5,18 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
-#include <deque>
-#include <map>
-#include <set>
-#include <unordered_map>
 
 #include "actors/attribute_reply.hpp"
 #include "actors/chunk_messages.hpp"
+#include "actors/chunk_needs.hpp"
+#include "actors/file_read_counters.hpp"
 #include "actors/fs_request.hpp"
+#include "actors/hot_message.hpp"
+#include "actors/lasting_actor.hpp"
 #include "actors/log_line.hpp"
 #include "actors/message_types.hpp"
-#include "actors/observed_actor.hpp"
 #include "actors/read_ahead.hpp"
+#include "actors/waiting_reads.hpp"
 #include "protocol/fuse/dirent_packer.hpp"
 
 namespace nydus {
@@ -26,8 +25,6 @@ namespace {
 
 // Bytes that sequential readers find fetched ahead of them.
 constexpr std::uint64_t read_ahead_window = 8 << 20;
-// Files looked at for neighbours of a small file's chunk.
-constexpr int most_neighbours = 256;
 
 /// The operation's place in the API's counters; release stands for what has none.
 file_operation operation_of(std::uint32_t opcode) noexcept {
@@ -55,30 +52,49 @@ file_operation operation_of(std::uint32_t opcode) noexcept {
   }
 }
 
-/// A read that waits for chunks.
-struct pending_read {
-  fs_request request;
-  std::vector<chunk_slice> slices;
-  std::map<std::pair<std::uint32_t, std::uint64_t>, settled_chunk> settled; // by blob and compressed offset
-  std::map<std::uint64_t, std::uint32_t> asked;                             // sub-ticket -> blob
-};
-
-class rafs_mount : public observed_actor {
+class rafs_mount : public lasting_actor {
 public:
   rafs_mount(caf::actor_config& config, rafs_mount_parts parts)
-      : observed_actor(config, "rafs_mount", parts.mountpoint), parts_(std::move(parts)),
-        ahead_(read_ahead_window) {}
+      : lasting_actor(config, "rafs_mount", parts.mountpoint), parts_(std::move(parts)), needs_(parts_),
+        ahead_(read_ahead_window), waiting_(parts_.settings->limits, parts_.counters),
+        files_(*parts_.settings) {}
 
   caf::behavior make_behavior() override {
     return {
-        [this](fs_request& request) { serve(request); },
         [this](const chunks_ready& ready) { settle(ready); },
-        [this](const list_file_counters& asked) { return file_counters_of(asked); },
+        [this](const list_file_counters& asked) { return files_.list(asked.latest_only); },
         [this](const leave_mount&) { leave(); },
     };
   }
 
 private:
+  bool take_hot(caf::mailbox_element& message) override {
+    auto* request = message_as<fs_request>(message);
+    if (request != nullptr)
+      answer_or_fail(*request, [&] { serve(*request); });
+    return request != nullptr;
+  }
+
+  /// Calls `step`, which answers `request` or keeps it. If it throws first, the answer is EIO.
+  template <class Step>
+  void answer_or_fail(fs_request& request, Step step) {
+    is_owed_ = true;
+    try {
+      step();
+    } catch (...) {
+      if (is_owed_ && request.port)
+        fail(request, EIO);
+      throw;
+    }
+  }
+
+  void start_anew(const caf::type_erased_tuple&) noexcept override { fail_waiting(); }
+
+  void fail_waiting() {
+    for (const auto& request : waiting_.take_all())
+      fail(request, EIO);
+  }
+
   const image& contents() const noexcept { return *parts_.contents; }
 
   inode_number inode_of_request(const fs_request& request) const noexcept {
@@ -88,13 +104,7 @@ private:
   }
 
   void leave() {
-    for (auto& [ticket, pending] : pending_)
-      fail(pending.request, EIO);
-    for (auto& request : queued_)
-      fail(request, EIO);
-    pending_.clear();
-    queued_.clear();
-    show_waiting();
+    fail_waiting();
     quit();
   }
 
@@ -116,12 +126,14 @@ private:
   template <class Body>
   void answer(const fs_request& request, Body body) {
     add(parts_.counters->hits[static_cast<std::size_t>(operation_of(request.asked.opcode))]);
-    send(request.port, fs_reply{request.slot, 0, times_of(request), std::move(body)});
+    is_owed_ = false;
+    hand_on(request.port, context(), fs_reply{request.slot, 0, times_of(request), std::move(body)});
   }
 
   void fail(const fs_request& request, int error) {
     add(parts_.counters->errors[static_cast<std::size_t>(operation_of(request.asked.opcode))]);
-    send(request.port, fs_reply{request.slot, error, times_of(request), {}});
+    is_owed_ = false;
+    hand_on(request.port, context(), fs_reply{request.slot, error, times_of(request), {}});
   }
 
   void fail(const fs_request& request, const failure& why) {
@@ -269,26 +281,15 @@ private:
 
   // -- reading ---------------------------------------------------------------
 
-  bool is_servable(const chunk& wanted) const noexcept {
-    const auto& files = parts_.blobs[wanted.blob_index].files;
-    return files && files->is_servable(wanted);
-  }
-
   void read(fs_request& request) {
     const auto inode = inode_of_request(request);
     const auto size = std::min<std::uint32_t>(request.asked.size, fuse::max_read);
     slices_.clear();
     if (const auto cut = contents().slices(inode, request.asked.offset, size, slices_); !cut)
       return fail(request, cut.error());
-    const bool is_whole_hit = std::all_of(slices_.begin(), slices_.end(), [&](const chunk_slice& s) {
-      return s.is_hole || is_servable(s.source);
-    });
-    if (!is_whole_hit && !may_wait(size)) {
-      // Bare it waits at little cost, and in its own mount's queue.
-      queued_.push_back(std::move(request));
-      show_waiting();
-      return;
-    }
+    const bool is_whole_hit = needs_.are_servable(slices_);
+    if (!is_whole_hit && !waiting_.has_room(size))
+      return waiting_.queue(std::move(request));
     add(parts_.cache_seen->reads);
     if (request.times.mounted == 0)
       request.times.mounted = now_nanoseconds();
@@ -302,83 +303,16 @@ private:
     wait_for_chunks(request, inode);
   }
 
-  /// Whether one more read of that size may wait for chunks.
-  bool may_wait(std::uint64_t size) const noexcept {
-    const auto& limits = parts_.settings->limits;
-    return pending_.empty() ||
-           (pending_.size() < limits.mount_reads && waiting_bytes_ + size <= limits.mount_bytes);
-  }
-
-  /// After a read has ended: as many of the queued ones as may wait now, in their order.
-  void take_queued() {
-    while (!queued_.empty() && may_wait(queued_.front().asked.size)) {
-      auto next = std::move(queued_.front());
-      queued_.pop_front();
-      read(next);
-    }
-  }
-
-  void show_waiting() noexcept {
-    constexpr auto relaxed = std::memory_order_relaxed;
-    parts_.counters->waiting_reads.store(pending_.size(), relaxed);
-    parts_.counters->waiting_bytes.store(waiting_bytes_, relaxed);
-    parts_.counters->queued_reads.store(queued_.size(), relaxed);
-  }
-
-  fetch_cause cause_of(trace_id trace) const { return {trace, parts_.number}; }
-
   void wait_for_chunks(fs_request& request, inode_number inode) {
-    std::map<std::uint32_t, need_chunks> needs; // by blob
-    for (const auto& slice : slices_)
-      if (!slice.is_hole && !is_servable(slice.source))
-        needs[slice.source.blob_index].wanted.push_back(slice.source);
-    auto& last = slices_.back();
-    if (!last.is_hole && needs.count(last.source.blob_index) != 0)
-      add_neighbours(inode, request.asked.offset, last.source, needs[last.source.blob_index]);
-    const auto ticket = ++last_ticket_;
-    auto& pending = pending_[ticket];
+    const auto offset = request.asked.offset;
+    const fetch_cause cause{request.trace, parts_.number};
     request.times.asked = now_nanoseconds();
-    pending.request = std::move(request);
-    pending.slices = slices_;
-    waiting_bytes_ += pending.request.asked.size;
-    for (auto& [blob_index, need] : needs) {
-      need.asker = caf::actor_cast<caf::actor>(this);
-      need.ticket = ++last_ticket_;
-      need.cause = cause_of(pending.request.trace);
-      pending.asked.emplace(need.ticket, blob_index);
-      pending_by_part_.emplace(need.ticket, ticket);
-      send(parts_.blobs[blob_index].cache, std::move(need));
+    waiting_.begin(std::move(request), slices_);
+    for (auto& [blob_index, need] : needs_.of_read(inode, offset, slices_)) {
+      need.ticket = waiting_.ask(blob_index);
+      ask(blob_index, std::move(need), cause);
     }
-    show_waiting();
-    fetch_ahead(inode, pending.request.asked.offset);
-  }
-
-  /// Chunks that lie right behind `last` in its blob, from this file and the next ones, as far as one read
-  /// may merge.
-  void add_neighbours(inode_number inode, std::uint64_t offset, const chunk& last, need_chunks& need) {
-    const auto& source = contents().blobs()[last.blob_index];
-    std::uint64_t budget = parts_.settings->batch_size;
-    for (const auto& wanted : need.wanted)
-      budget -= std::min(budget, stored_size(wanted, source));
-    auto end = last.compressed_offset + stored_size(last, source);
-    auto number = static_cast<std::uint64_t>(inode);
-    auto from = offset;
-    for (int files = 0; files < most_neighbours && budget > 0; ++files, ++number, from = 0) {
-      neighbours_.clear();
-      if (number > contents().description().highest_inode ||
-          !contents().slices(inode_number{number}, from, parts_.settings->batch_size, neighbours_))
-        continue; // no file: a directory between the files of another
-      for (const auto& next : neighbours_) {
-        if (next.is_hole || next.source.blob_index != last.blob_index || next.source.compressed_offset < end)
-          continue; // shared with an earlier file
-        const auto size = stored_size(next.source, source);
-        if (next.source.compressed_offset != end || size > budget)
-          return;
-        need.ahead.push_back(next.source);
-        budget -= size;
-        end += size;
-      }
-    }
+    fetch_ahead(inode, offset);
   }
 
   void fetch_ahead(inode_number inode, std::uint64_t offset) {
@@ -390,59 +324,39 @@ private:
     const auto next = ahead_.after_read(static_cast<std::uint64_t>(inode), offset, offset + size);
     if (next.size == 0)
       return;
-    neighbours_.clear();
-    if (!contents().slices(inode, next.offset, next.size, neighbours_))
-      return;
-    std::map<std::uint32_t, need_chunks> needs;
-    for (const auto& slice : neighbours_)
-      if (!slice.is_hole && parts_.blobs[slice.source.blob_index].files && !is_servable(slice.source))
-        needs[slice.source.blob_index].ahead.push_back(slice.source);
-    for (auto& [blob_index, need] : needs) {
-      need.asker = caf::actor_cast<caf::actor>(this);
-      need.cause = cause_of({});
-      send(parts_.blobs[blob_index].cache, std::move(need));
-    }
+    for (auto& [blob_index, need] : needs_.of_range(inode, next.offset, next.size))
+      ask(blob_index, std::move(need), {{}, parts_.number});
+  }
+
+  void ask(std::uint32_t blob_index, need_chunks need, fetch_cause cause) {
+    need.asker = caf::actor_cast<caf::actor>(this);
+    need.cause = cause;
+    send(parts_.blobs[blob_index].cache, std::move(need));
   }
 
   void settle(const chunks_ready& ready) {
-    const auto part = pending_by_part_.find(ready.ticket);
-    if (part == pending_by_part_.end())
+    auto ended = waiting_.settle(ready);
+    if (!ended)
       return;
-    const auto found = pending_.find(part->second);
-    pending_by_part_.erase(part);
-    auto& pending = found->second;
-    const auto blob_index = pending.asked.at(ready.ticket);
-    pending.asked.erase(ready.ticket);
-    for (const auto& settled : ready.chunks)
-      pending.settled.emplace(std::pair{blob_index, settled.compressed_offset}, settled);
-    if (!pending.asked.empty())
-      return;
-    auto finished = std::move(pending);
-    pending_.erase(found);
-    waiting_bytes_ -= finished.request.asked.size;
-    finished.request.times.ready = now_nanoseconds();
-    answer_read(finished.request, finished.slices, &finished);
-    take_queued();
-    show_waiting();
+    ended->request.times.ready = now_nanoseconds();
+    answer_or_fail(ended->request, [&] { answer_read(ended->request, ended->slices, &*ended); });
+    while (auto next = waiting_.next_with_room())
+      answer_or_fail(*next, [&] { read(*next); });
   }
 
-  /// `waited`: the chunks that a read had to wait for; null if all were present.
+  /// `waited`: what a read that had to wait has got; null if all was present.
   void answer_read(const fs_request& request, const std::vector<chunk_slice>& slices,
-                   const pending_read* waited) {
+                   const waiting_read* waited) {
     std::vector<extent> extents;
-    extents.reserve(slices.size());
+    if (slices.size() > 1)
+      extents.reserve(slices.size());
     std::uint64_t total = 0;
     for (const auto& slice : slices) {
       extent part;
       part.size = slice.size;
       total += slice.size;
       if (!slice.is_hole) {
-        const settled_chunk* settled = nullptr;
-        if (waited != nullptr)
-          if (const auto found =
-                  waited->settled.find({slice.source.blob_index, slice.source.compressed_offset});
-              found != waited->settled.end())
-            settled = &found->second;
+        const auto* settled = waited == nullptr ? nullptr : waited->settled_of(slice.source);
         if (settled != nullptr && settled->why != errc::none)
           return fail_read(request, to_errno(settled->why));
         if (settled != nullptr && settled->bytes) {
@@ -453,11 +367,13 @@ private:
           part.offset = slice.source.uncompressed_offset + slice.offset;
         }
       }
+      if (slices.size() == 1) { // most are: no list then
+        count_read(request, total);
+        return answer(request, std::move(part));
+      }
       extents.push_back(std::move(part));
     }
     count_read(request, total);
-    if (extents.size() == 1)
-      return answer(request, std::move(extents.front()));
     answer(request, std::move(extents));
   }
 
@@ -472,65 +388,21 @@ private:
     add(counters.read_sizes[size_bucket(size)]);
     add(counters.read_latencies[read_latency_bucket(micros)]);
     add(counters.latency_total[static_cast<std::size_t>(file_operation::read)], micros);
-    auto* file = counters_of_file(request);
-    if (file == nullptr)
-      return;
-    if (parts_.settings->latest_read_files)
-      latest_.insert(file->inode);
-    if (file->reads == 0) {
-      const auto now = std::chrono::system_clock::now().time_since_epoch();
-      const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now);
-      file->first_access_seconds = static_cast<std::uint64_t>(seconds.count());
-      file->first_access_nanoseconds = static_cast<std::uint32_t>(
-          std::chrono::duration_cast<std::chrono::nanoseconds>(now - seconds).count());
-    }
-    ++file->operations;
-    ++file->reads;
-    file->data_read += size;
-    ++file->read_sizes[size_bucket(size)];
+    files_.count(static_cast<std::uint64_t>(inode_of_request(request)), size);
   }
 
   void fail_read(const fs_request& request, int error) {
-    if (auto* file = counters_of_file(request)) {
-      ++file->operations;
-      ++file->read_errors;
-    }
+    files_.count_failure(static_cast<std::uint64_t>(inode_of_request(request)));
     fail(request, error);
   }
 
-  /// Null if no setting asks for counters per file.
-  file_counters* counters_of_file(const fs_request& request) {
-    const auto& settings = *parts_.settings;
-    if (!settings.iostats_files && !settings.access_pattern && !settings.latest_read_files)
-      return nullptr;
-    const auto inode = static_cast<std::uint64_t>(inode_of_request(request));
-    auto& file = files_[inode];
-    file.inode = inode;
-    return &file;
-  }
-
-  file_counter_list file_counters_of(const list_file_counters& asked) {
-    file_counter_list list;
-    for (const auto& [inode, counters] : files_)
-      list.files.push_back(counters);
-    if (asked.latest_only) {
-      list.latest.assign(latest_.begin(), latest_.end());
-      latest_.clear();
-    }
-    return list;
-  }
-
   rafs_mount_parts parts_;
+  chunk_needs needs_;
   read_ahead ahead_;
-  std::vector<chunk_slice> slices_;                                  // of the read in hand
-  std::vector<chunk_slice> neighbours_;                              // kept for its memory
-  std::unordered_map<std::uint64_t, pending_read> pending_;          // by ticket
-  std::unordered_map<std::uint64_t, std::uint64_t> pending_by_part_; // need_chunks' ticket -> ticket
-  std::deque<fs_request> queued_;                                    // reads beyond the limits
-  std::uint64_t waiting_bytes_ = 0;                                  // of pending_
-  std::uint64_t last_ticket_ = 0;
-  std::map<std::uint64_t, file_counters> files_; // if the settings ask
-  std::set<std::uint64_t> latest_;
+  waiting_reads waiting_;
+  file_read_counters files_;
+  std::vector<chunk_slice> slices_; // of the read in hand
+  bool is_owed_ = false;            // the answer to the request in hand
 };
 
 std::uint32_t mapped(const id_mapping& owners, std::uint32_t id) noexcept {

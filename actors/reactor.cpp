@@ -29,6 +29,19 @@ constexpr int calls_per_round = 64;
 
 constexpr int most_events = 64; // of one epoll_wait
 
+// Nanoseconds that a reactor looks ahead before it sleeps, unless sleeps are long: then not at all.
+constexpr std::uint64_t shortest_look = 4'000;
+constexpr std::uint64_t longest_look = 32'000;
+
+/// Lets the processor's other thread run while this one spins.
+inline void relax() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
 } // namespace
 
 reactor* reactor::current() noexcept {
@@ -64,9 +77,15 @@ void reactor::watch(int fd, std::uint32_t events, ready_handler ready) {
     throw std::system_error(errno, std::generic_category(), "epoll_ctl of reactor " + name_);
 }
 
+void reactor::watch(int fd, std::uint32_t events, ready_handler ready, foresight ahead) {
+  watch(fd, events, std::move(ready));
+  foreseen_.emplace_back(fd, std::move(ahead));
+}
+
 void reactor::unwatch(int fd) {
   epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
   handlers_.erase(fd);
+  std::erase_if(foreseen_, [&](const auto& one) { return one.first == fd; });
 }
 
 void reactor::exec_later(caf::resumable* job) {
@@ -141,10 +160,49 @@ void reactor::run_jobs() {
   }
 }
 
+/// Enters those of whom the answer is yes among the unfinished. Whether there are any.
+bool reactor::note_due(std::function<bool()> foresight::*question) {
+  for (const auto& [fd, ahead] : foreseen_)
+    if ((ahead.*question)()) {
+      epoll_event due{};
+      due.events = EPOLLIN;
+      due.data.fd = fd;
+      unfinished_.push_back(due);
+    }
+  return !unfinished_.empty();
+}
+
+/// True if there is work and no reason to sleep.
+bool reactor::look_ahead() {
+  if (foreseen_.empty())
+    return false;
+  if (look_for_ > 0) {
+    const auto began = now_nanoseconds();
+    auto now = began;
+    for (; now - began < look_for_ && inbox_.load(std::memory_order_relaxed) == nullptr;
+         now = now_nanoseconds()) {
+      if (note_due(&foresight::is_due))
+        break;
+      relax();
+    }
+    counters_.looked_ahead.fetch_add(now - began, std::memory_order_relaxed);
+    if (!unfinished_.empty())
+      return true;
+  }
+  return note_due(&foresight::is_due_at_last);
+}
+
+/// A sleep that looking would have spared makes the next look longer, a longer one shorter.
+void reactor::adapt_to(std::uint64_t slept) noexcept {
+  if (slept <= longest_look)
+    look_for_ = std::min(longest_look, std::max(shortest_look, look_for_ * 2));
+  else
+    look_for_ = look_for_ / 2 < shortest_look ? 0 : look_for_ / 2;
+}
+
 /// Gathers what is ready, together with what was left unfinished; sleeps only if nothing waits.
 void reactor::wait_for_events() {
   events_.resize(most_events);
-  const bool may_sleep = jobs_.empty() && unfinished_.empty();
   constexpr auto relaxed = std::memory_order_relaxed;
   if (round_began_ != 0) {
     const auto took = now_nanoseconds() - round_began_;
@@ -152,8 +210,13 @@ void reactor::wait_for_events() {
     if (took > counters_.longest_round.load(relaxed))
       counters_.longest_round.store(took, relaxed);
   }
+  const bool may_sleep = jobs_.empty() && unfinished_.empty() && !look_ahead();
+  const bool is_measured = may_sleep && !foreseen_.empty();
+  const auto asleep_since = is_measured ? now_nanoseconds() : 0;
   const int count = epoll_wait(epoll_.get(), events_.data(), most_events, may_sleep ? -1 : 0);
-  round_began_ = is_tracing ? now_nanoseconds() : 0;
+  round_began_ = is_tracing || is_measured ? now_nanoseconds() : 0;
+  if (is_measured)
+    adapt_to(round_began_ - asleep_since);
   counters_.rounds.fetch_add(1, relaxed);
   events_.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
   for (const auto& one : unfinished_)

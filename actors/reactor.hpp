@@ -34,12 +34,22 @@ public:
   /// it is called again as soon as the actors that it sent to have run, without another epoll_wait.
   using ready_handler = std::function<bool(std::uint32_t events)>;
 
+  /// How to see without a system call that a descriptor's handler has work. A reactor that was woken shortly
+  /// after it fell asleep looks for some microseconds before it sleeps again: waking a thread costs more than
+  /// that. Both run on the reactor's thread.
+  struct foresight {
+    std::function<bool()> is_due; // asked again and again
+    /// Asked a last time before the reactor sleeps: from now on the descriptor has to tell.
+    std::function<bool()> is_due_at_last;
+  };
+
   /// What the loop has done, written by its thread alone.
   struct loop_counters {
     std::atomic<std::uint64_t> rounds{0};        // returns of epoll_wait
     std::atomic<std::uint64_t> resumptions{0};   // actors resumed
     std::atomic<std::uint64_t> wake_ups{0};      // by other threads
-    std::atomic<std::uint64_t> busy{0};          // nanoseconds outside of epoll_wait
+    std::atomic<std::uint64_t> busy{0};          // nanoseconds outside of epoll_wait and of looking ahead
+    std::atomic<std::uint64_t> looked_ahead{0};  // nanoseconds
     std::atomic<std::uint64_t> longest_round{0}; // nanoseconds from one epoll_wait to the next
   };
 
@@ -51,6 +61,8 @@ public:
 
   /// Calls `ready` whenever `fd` has one of `events`, level-triggered. The reactor does not own `fd`.
   void watch(int fd, std::uint32_t events, ready_handler ready);
+  /// The same with a handler whose work can be foreseen.
+  void watch(int fd, std::uint32_t events, ready_handler ready, foresight ahead);
   void unwatch(int fd);
 
   /// Queues `job` here; wakes the thread if another one calls.
@@ -75,6 +87,9 @@ private:
 
   void run();
   void wait_for_events();
+  bool look_ahead();
+  bool note_due(std::function<bool()> foresight::*question);
+  void adapt_to(std::uint64_t slept) noexcept;
   void serve(const epoll_event& event);
   void take_inbox();
   void run_jobs();
@@ -85,7 +100,9 @@ private:
   unique_fd epoll_;
   unique_fd wake_;
   std::unordered_map<int, std::shared_ptr<ready_handler>> handlers_;
-  std::vector<epoll_event> events_;         // of this round
+  std::vector<std::pair<int, foresight>> foreseen_; // by descriptor
+  std::uint64_t look_for_ = 0;                      // nanoseconds before the next sleep
+  std::vector<epoll_event> events_;                 // of this round
   std::vector<epoll_event> unfinished_;     // whose handlers had more to take when their calls were used up
   std::deque<caf::resumable*> jobs_;        // this thread's own queue
   std::atomic<inbox_node*> inbox_{nullptr}; // from other threads, newest first

@@ -8,7 +8,7 @@
 
 namespace nydus {
 
-fs_request request_slots::begin(fuse::request asked, caf::actor port) {
+fs_request request_slots::begin(fuse::request asked, caf::actor port, std::uint64_t received) {
   std::uint32_t slot;
   if (free_.empty()) {
     slot = static_cast<std::uint32_t>(slots_.size());
@@ -18,7 +18,7 @@ fs_request request_slots::begin(fuse::request asked, caf::actor port) {
     free_.pop_back();
   }
   fs_request request{std::move(asked), std::move(port), slot, next_trace_id(), {}};
-  request.times.received = now_nanoseconds();
+  request.times.received = received;
   slots_[slot] = {request.asked.unique, request.asked.nodeid, request.times.received,
                   request.trace,        request.asked.opcode, state::waits};
   return request;

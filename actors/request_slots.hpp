@@ -16,8 +16,9 @@ namespace nydus {
 /// Threads: the port's own. Slots are used again, the last one released first.
 class request_slots {
 public:
-  /// Enters a request that is under way from now on. What is to be sent to the router on behalf of `port`.
-  fs_request begin(fuse::request asked, caf::actor port);
+  /// Enters a request that is under way since `received` (nanoseconds of the steady clock). What is to be
+  /// sent to the router on behalf of `port`.
+  fs_request begin(fuse::request asked, caf::actor port, std::uint64_t received);
 
   /// The number its asker knows the request by; none if that was interrupted: its late answer is dropped.
   std::optional<std::uint64_t> unique_of(std::uint32_t slot) const noexcept;

@@ -66,13 +66,28 @@ route_table::route_table() {
 }
 
 const route* route_table::find_mount(const std::string& path) const {
-  const auto found = mounts_.find(path);
-  return found == mounts_.end() ? nullptr : &found->second;
+  const auto found = numbers_.find(path);
+  return found == numbers_.end() ? nullptr : find_mount(found->second);
 }
 
 const route* route_table::find_mount(std::uint32_t number) const {
-  const auto found = paths_.find(number);
-  return found == paths_.end() ? nullptr : find_mount(found->second);
+  const auto found = mounts_.find(number);
+  return found == mounts_.end() ? nullptr : &found->second;
+}
+
+void route_table::enter(const std::string& path, const route& added) {
+  mounts_[added.number] = added;
+  numbers_[path] = added.number;
+  if (path == "/")
+    root_ = added.number;
+}
+
+void route_table::erase(const std::string& path) {
+  const auto number = numbers_.at(path);
+  mounts_.erase(number);
+  numbers_.erase(path);
+  if (number == root_)
+    root_ = 0;
 }
 
 const pseudo_directory* route_table::find_directory(std::uint64_t node_id) const {
@@ -83,11 +98,8 @@ const pseudo_directory* route_table::find_directory(std::uint64_t node_id) const
 void route_table::mark_changed(pseudo_directory& directory, table_change& change) {
   change.changed.push_back(directory.attributes.ino);
   set_times(directory.attributes, at_);
-  if (directory.attributes.ino == FUSE_ROOT_ID)
-    return;
-  for (auto& [name, entry] : directories_.at(directory.parent).entries)
-    if (entry.attributes.ino == directory.attributes.ino)
-      entry.attributes = directory.attributes;
+  if (directory.attributes.ino != FUSE_ROOT_ID)
+    directories_.at(directory.parent).entries.at(directory.name).attributes = directory.attributes;
 }
 
 pseudo_directory& route_table::directory_at(const std::vector<std::string>& parts, table_change& change) {
@@ -101,6 +113,7 @@ pseudo_directory& route_table::directory_at(const std::vector<std::string>& part
     const auto added = ++last_directory_;
     directories_[added].attributes = directory_attributes(added, at_);
     directories_[added].parent = here;
+    directories_[added].name = part;
     directories_[here].entries[part] = {directories_[added].attributes, false};
     mark_changed(directories_[here], change);
     here = added;
@@ -122,7 +135,7 @@ result<table_change> route_table::take(const route_step& step) {
 }
 
 result<table_change> route_table::add(const std::string& path, const route& added) {
-  if (mounts_.count(path) != 0)
+  if (numbers_.count(path) != 0)
     return failure{errc::already_exists, "object or filesystem already exists"};
   table_change change;
   auto parts = split_path(path);
@@ -132,7 +145,7 @@ result<table_change> route_table::add(const std::string& path, const route& adde
     std::string above;
     for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
       above += "/" + parts[i];
-      if (mounts_.count(above) != 0)
+      if (numbers_.count(above) != 0)
         return failure{errc::already_exists, "'" + path + "' lies inside the mount '" + above + "'"};
     }
     const auto name = parts.back();
@@ -147,17 +160,14 @@ result<table_change> route_table::add(const std::string& path, const route& adde
       return failure{errc::already_exists, "'/' is a directory that holds mounts"};
     mark_changed(directories_.at(FUSE_ROOT_ID), change);
   }
-  mounts_[path] = added;
-  paths_[added.number] = path;
+  enter(path, added);
   return change;
 }
 
 table_change route_table::replace(const std::string& path, const route& replacement) {
   table_change change;
-  auto& here = mounts_.at(path);
-  paths_.erase(here.number);
-  here = replacement;
-  paths_[replacement.number] = path;
+  erase(path);
+  enter(path, replacement);
   auto parts = split_path(path);
   if (parts.empty()) {
     mark_changed(directories_.at(FUSE_ROOT_ID), change);
@@ -174,8 +184,7 @@ table_change route_table::replace(const std::string& path, const route& replacem
 
 table_change route_table::remove(const std::string& path) {
   table_change change;
-  paths_.erase(mounts_.at(path).number);
-  mounts_.erase(path);
+  erase(path);
   auto parts = split_path(path);
   if (parts.empty())
     mark_changed(directories_.at(FUSE_ROOT_ID), change);

@@ -25,6 +25,7 @@ struct pseudo_entry {
 struct pseudo_directory {
   fuse_attr attributes{};
   std::uint64_t parent = FUSE_ROOT_ID; // node id
+  std::string name;                    // in the parent
   std::map<std::string, pseudo_entry> entries;
 };
 
@@ -72,15 +73,19 @@ public:
   const route* find_mount(std::uint32_t number) const;
   const pseudo_directory* find_directory(std::uint64_t node_id) const;
   /// The mount at "/"; null if there is none.
-  const route* root_mount() const { return find_mount(std::string{"/"}); }
+  const route* root_mount() const { return root_ == 0 ? nullptr : find_mount(root_); }
 
 private:
   pseudo_directory& directory_at(const std::vector<std::string>& parts, table_change& change);
   /// Enters that the directory's listing differs: in the change, and in its times.
   void mark_changed(pseudo_directory& directory, table_change& change);
 
-  std::map<std::string, route> mounts_; // by path
-  std::unordered_map<std::uint32_t, std::string> paths_;
+  void enter(const std::string& path, const route& added);
+  void erase(const std::string& path);
+
+  std::unordered_map<std::uint32_t, route> mounts_;                 // by number: what each request asks for
+  std::map<std::string, std::uint32_t> numbers_;                    // by path
+  std::uint32_t root_ = 0;                                          // number of the mount at "/", 0: none
   std::unordered_map<std::uint64_t, pseudo_directory> directories_; // by node id
   std::uint64_t last_directory_ = FUSE_ROOT_ID;
   std::uint64_t at_ = 0; // of the step in hand

@@ -13,6 +13,7 @@
 
 #include "actors/fs_request.hpp"
 #include "actors/fuse_port.hpp"
+#include "actors/hot_message.hpp"
 #include "actors/log_line.hpp"
 #include "actors/message_types.hpp"
 #include "actors/page_reader.hpp"
@@ -26,12 +27,12 @@ namespace {
 
 // Requests taken in one go before answers get a turn.
 constexpr int requests_per_turn = 128;
-// Answers that the guest is shown at once: it works on them while we work on the next ones.
-constexpr int answers_per_batch = 16;
+// Answers after which the guest may be notified, at least and at most: half of what was taken. It wakes up
+// while we work on the other half; more calls than that cost more than they bring.
+constexpr int fewest_per_call = 8;
+constexpr int most_per_call = 32;
 // Requests under way at most, interrupted ones included, as a multiple of the queue's size.
 constexpr std::size_t most_taken = 4;
-// Places of one preadv2.
-constexpr std::size_t parts_per_read = 256;
 
 class virtqueue_port : public pinned_actor {
 public:
@@ -42,7 +43,6 @@ public:
   caf::behavior make_behavior() override {
     open();
     return {
-        [this](const fs_reply& reply) { finish(reply); },
         [this](const interrupt_request& wanted) { interrupt(wanted.unique); },
         [this](const know_siblings& known) { siblings_ = known.ports; },
         [this](const list_inflight&) { return slots_.inflight(); },
@@ -58,9 +58,9 @@ public:
         [this](const take_call& changed) { parts_.call = changed.call; },
         [this](const stop_queue&) { return stop(); },
         [this](const abandon_queue&) { return abandon(); },
-        [this](const show_answers&) {
-          is_showing_ = false;
-          publish();
+        [this](const announce_answers&) {
+          is_announcing_ = false;
+          announce();
         },
     };
   }
@@ -75,6 +75,13 @@ public:
   }
 
 private:
+  bool take_hot(caf::mailbox_element& message) override {
+    const auto* reply = message_as<fs_reply>(message);
+    if (reply != nullptr)
+      finish(*reply);
+    return reply != nullptr;
+  }
+
   /// Where the answer to the request of a slot goes.
   struct asker {
     virtio::guest_memory::shared memory; // stays mapped until the answer is in it
@@ -86,12 +93,14 @@ private:
   // -- requests --------------------------------------------------------------
 
   void open() {
+    received_ = now_nanoseconds();
     for (const auto head : std::exchange(parts_.again, {}))
       take(head);
     try {
       // Edge-triggered: nobody has to read the kicks, a new one is an edge in any case, and the first edge
       // comes at once if the guest has kicked before.
-      home().watch(parts_.kick->get(), EPOLLIN | EPOLLET, [this](std::uint32_t) { return serve_queue(); });
+      home().watch(parts_.kick->get(), EPOLLIN | EPOLLET, [this](std::uint32_t) { return serve_queue(); },
+                   {[this] { return queue_.has_waiting(); }, [this] { return !queue_.want_kicks(); }});
     } catch (const std::system_error& why) { // the VMM sent something that cannot be waited for
       is_open_ = false;
       return break_queue({errc::malformed, std::string{"its kick: "} + why.what()});
@@ -99,15 +108,14 @@ private:
     signal(*parts_.kick); // there may be requests that nobody kicks for: a daemon before us was told of them
   }
 
-  /// Shows the guest what is answered and takes what waits. True if there may be more: the actors that were
-  /// sent to run first. False: the guest kicks for the next request.
+  /// Tells the guest of what is answered and takes what waits. True if there may be more: the actors that
+  /// were sent to run first. The guest is asked for a kick only when the reactor is about to sleep.
   bool serve_queue() {
-    publish();
+    announce();
     if (!is_open_)
       return false;
     queue_.suppress_kicks();
-    const bool is_more = take_requests() || !queue_.want_kicks();
-    is_serving_ = is_more && is_open_;
+    is_serving_ = take_requests() && is_open_;
     return is_serving_;
   }
 
@@ -118,6 +126,8 @@ private:
       break_queue(waiting.error());
       return false;
     }
+    received_ = now_nanoseconds(); // those that the guest showed since come with the next ones
+    answers_per_call_ = std::clamp(*waiting / 2, fewest_per_call, most_per_call);
     for (int i = std::min<int>(*waiting, requests_per_turn); i > 0 && is_open_; --i) {
       const auto head = queue_.take();
       if (!head)
@@ -177,12 +187,11 @@ private:
     }
     if (const auto settled = answer_of_session(asked, parts_.terms))
       return answer(head, asked.unique, settled->error, settled->body.span());
-    parts_.router->enqueue(caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, begin(head, asked)),
-                           &home());
+    hand_on(parts_.router, &home(), begin(head, asked));
   }
 
   fs_request begin(std::uint16_t head, fuse::request& asked) {
-    auto request = slots_.begin(std::move(asked), caf::actor_cast<caf::actor>(this));
+    auto request = slots_.begin(std::move(asked), caf::actor_cast<caf::actor>(this), received_);
     if (request.slot >= askers_.size())
       askers_.resize(request.slot + 1);
     auto& one = askers_[request.slot];
@@ -272,37 +281,17 @@ private:
         writer.write(one.buffer->span().subspan(one.offset, one.size));
       else if (!one.file)
         writer.write_zeros(one.size);
-      else if (const int error = read_file(one, writer); error == EAGAIN)
+      else if (const auto bytes = one.file->resident(one.offset, one.size)) {
+        writer.write(*bytes);
+        if (one.file->was_cut())
+          return false;
+      } else
         return false;
-      else if (error != 0) { // EFAULT: the VMM has cut its memory short
-        written = write(to.places, unique, EIO, {});
-        return true;
-      }
     fuse_out_header header{};
     header.len = written = static_cast<std::uint32_t>(total);
     header.unique = unique;
     virtio::chain_writer{to.places}.write(std::as_bytes(std::span{&header, 1}));
     return true;
-  }
-
-  /// Moves bytes of a cache file straight to the guest. EAGAIN: some are not in memory.
-  static int read_file(const extent& one, virtio::chain_writer& writer) {
-    std::array<iovec, parts_per_read> parts;
-    for (std::uint32_t done = 0; done < one.size;) {
-      std::size_t count = 0;
-      const auto wanted = writer.next_places(one.size - done, parts, count);
-      const auto size = ::preadv2(one.file->fd(), parts.data(), static_cast<int>(count),
-                                  static_cast<off_t>(one.offset + done), RWF_NOWAIT);
-      if (size < 0 && errno == EINTR)
-        continue;
-      if (size < 0 && errno != EAGAIN && errno != EOPNOTSUPP)
-        return errno;
-      if (size < 0 || static_cast<std::size_t>(size) != wanted)
-        return EAGAIN;
-      writer.skip(wanted);
-      done += static_cast<std::uint32_t>(wanted);
-    }
-    return 0;
   }
 
   /// A request that gets no answer: the guest has its buffers back.
@@ -314,22 +303,21 @@ private:
 
   void complete(std::uint16_t head, std::uint32_t written) {
     if (parts_.log)
-      parts_.log->answered(head);
+      parts_.log->answering(head);
     queue_.put(head, written);
-    if (++unpublished_ >= answers_per_batch)
-      publish();
-    else if (!is_serving_ && !std::exchange(is_showing_, true))
-      send(this, show_answers{}); // comes behind the answers that wait already
+    if (parts_.log)
+      parts_.log->answered(head, queue_.next_used());
+    if (++unannounced_ >= answers_per_call_)
+      announce();
+    else if (!is_serving_ && !std::exchange(is_announcing_, true))
+      send(this, announce_answers{}); // comes behind the answers that wait already
   }
 
-  void publish() {
-    if (!queue_.has_unpublished())
+  void announce() {
+    if (!queue_.has_unannounced())
       return;
-    unpublished_ = 0;
-    const bool wants_call = queue_.publish();
-    if (parts_.log)
-      parts_.log->published(queue_.published_used());
-    if (wants_call && parts_.call)
+    unannounced_ = 0;
+    if (queue_.wants_call() && parts_.call)
       signal(*parts_.call);
   }
 
@@ -344,7 +332,7 @@ private:
     if (std::exchange(is_open_, false))
       home().unwatch(parts_.kick->get());
     is_serving_ = false; // serve_queue() does not come again
-    publish();
+    announce();
   }
 
   void break_queue(const failure& why) {
@@ -366,7 +354,7 @@ private:
   void deliver_stopped() {
     if (pending_.empty())
       return;
-    publish();
+    announce();
     for (auto& one : std::exchange(pending_, {}))
       one.deliver(queue_stopped{queue_.next_available()});
   }
@@ -375,7 +363,7 @@ private:
     for (const auto& one : slots_.inflight().requests)
       if (const auto slot = slots_.interrupt(one.unique))
         give_answer(*slot, one.unique, EIO);
-    publish();
+    announce();
     return queue_stopped{queue_.next_available()};
   }
 
@@ -393,10 +381,12 @@ private:
   std::vector<asker> askers_; // by slot
   std::vector<caf::actor> siblings_;
   std::vector<caf::typed_response_promise<queue_stopped>> pending_;
-  int unpublished_ = 0;
+  std::uint64_t received_ = 0; // nanoseconds of the steady clock: when the requests in hand were seen
+  int unannounced_ = 0;        // answers
+  int answers_per_call_ = fewest_per_call;
   bool is_open_ = true;
-  bool is_serving_ = false; // serve_queue() comes again and shows what was answered
-  bool is_showing_ = false; // show_answers is on its way
+  bool is_serving_ = false;    // serve_queue() comes again and announces what was answered
+  bool is_announcing_ = false; // announce_answers is on its way
 };
 
 } // namespace

@@ -60,8 +60,8 @@ struct take_call {
   shared_fd call;
 };
 
-/// The port's word to itself: let the guest see what was answered.
-struct show_answers {};
+/// The port's word to itself: tell the guest of what was answered.
+struct announce_answers {};
 
 /// Take no more requests. Answer: queue_stopped, once those under way are answered.
 struct stop_queue {};

@@ -41,6 +41,7 @@ json reactor_json(const reactor& one) {
           {"resumptions", seen.resumptions.load()},
           {"wake_ups", seen.wake_ups.load()},
           {"busy_us", seen.busy.load() / 1000},
+          {"looked_ahead_us", seen.looked_ahead.load() / 1000},
           {"longest_round_us", seen.longest_round.load() / 1000}};
 }
 

@@ -8,9 +8,9 @@
 #include <variant>
 
 #include "actors/error_code.hpp"
-#include "actors/lasting_actor.hpp"
 #include "actors/log_line.hpp"
 #include "actors/message_types.hpp"
+#include "actors/pinned.hpp"
 #include "api/config_value.hpp"
 #include "api/event_ring.hpp"
 #include "api/inspection.hpp"
@@ -32,7 +32,7 @@ struct overloaded : Cases... {
 template <class... Cases>
 overloaded(Cases...) -> overloaded<Cases...>;
 
-class api_front : public lasting_actor {
+class api_front : public pinned_actor {
 public:
   using handler = void (api_front::*)(const http_request&, const responder&);
   enum class body_rule : std::uint8_t { none, required };
@@ -43,8 +43,9 @@ public:
     handler handle;
   };
 
-  api_front(caf::actor_config& config, api_parts parts)
-      : lasting_actor(config, "api_front", ""), parts_(std::move(parts)), metrics_(*this, parts_.supervisor),
+  api_front(caf::actor_config& config, reactor& control, api_parts parts)
+      : pinned_actor(config, control, "api_front"), parts_(std::move(parts)),
+        metrics_(*this, parts_.supervisor),
         inside_(*this, {parts_.supervisor, parts_.ports, parts_.census, parts_.reactors}) {}
 
   caf::behavior make_behavior() override {
@@ -54,8 +55,6 @@ public:
   static const std::array<served, 22>& table();
 
 private:
-  void start_anew(const caf::type_erased_tuple&) noexcept override {} // a call that is dropped answers 500
-
   // -- answers ---------------------------------------------------------------
 
   static void show(const responder& to, std::string body) { to->answer({200, std::move(body)}); }
@@ -276,8 +275,8 @@ const std::array<api_front::served, 22>& api_front::table() {
 
 } // namespace
 
-caf::actor spawn_api_front(caf::actor_system& system, api_parts parts) {
-  return system.spawn<api_front, caf::detached>(std::move(parts));
+caf::actor spawn_api_front(caf::actor_system& system, reactor& control, api_parts parts) {
+  return spawn_pinned<api_front>(system, control, std::move(parts));
 }
 
 std::vector<std::string> served_routes() {

@@ -42,7 +42,8 @@ struct http_call {
 };
 
 /// http_call
-caf::actor spawn_api_front(caf::actor_system& system, api_parts parts);
+/// Runs on `control`, where the supervisor runs too: a call wakes no thread between them.
+caf::actor spawn_api_front(caf::actor_system& system, reactor& control, api_parts parts);
 
 /// Every method and path that is served, as "GET /api/v1/daemon".
 std::vector<std::string> served_routes();

@@ -217,8 +217,11 @@ void write_reactors(exposition& out, const std::vector<const reactor*>& reactors
        [](const counters& c) { return c.resumptions.load(); });
   each("nydus_reactor_wake_ups_total", "counter", "Times that another thread woke the loop.",
        [](const counters& c) { return c.wake_ups.load(); });
-  each("nydus_reactor_busy_seconds_total", "counter", "Time outside of epoll_wait.",
+  each("nydus_reactor_busy_seconds_total", "counter", "Time outside of epoll_wait and of looking ahead.",
        [](const counters& c) { return seconds_of_nanos(c.busy); });
+  each("nydus_reactor_looked_ahead_seconds_total", "counter",
+       "Time spent on looking at virtqueues before sleeping.",
+       [](const counters& c) { return seconds_of_nanos(c.looked_ahead); });
   each("nydus_reactor_longest_round_seconds", "gauge", "Longest time between two epoll_waits.",
        [](const counters& c) { return seconds_of_nanos(c.longest_round); });
 }

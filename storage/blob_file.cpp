@@ -7,9 +7,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <limits>
+
+#include "protocol/bytes/mapping_guard.hpp"
 
 namespace nydus {
 
@@ -36,7 +37,7 @@ result<std::optional<blob_file>> blob_file::open(const std::string& path, std::u
     return failure{errc::unavailable, "cache file " + path + " is no regular file"};
   if (status.st_size == 0 || (size != 0 && static_cast<std::uint64_t>(status.st_size) != size))
     return std::optional<blob_file>{};
-  file.map(static_cast<std::uint64_t>(status.st_size));
+  file.mapping_ = mapping::of(file.fd_, static_cast<std::uint64_t>(status.st_size));
   return std::optional{std::move(file)};
 }
 
@@ -52,35 +53,35 @@ result<blob_file> blob_file::make(const std::string& path, std::uint64_t size) {
     return system_failure("make cache file " + path, errno);
   if (::ftruncate(file.fd_.get(), static_cast<off_t>(size)) != 0)
     return system_failure("give cache file " + path + " its " + std::to_string(size) + " bytes", errno);
-  file.map(size);
+  file.mapping_ = mapping::of(file.fd_, size);
   return file;
 }
 
-void blob_file::unmap::operator()(const std::byte* mapping) const noexcept {
-  ::munmap(const_cast<std::byte*>(mapping), size);
+std::unique_ptr<blob_file::mapping> blob_file::mapping::of(const unique_fd& file, std::uint64_t size) {
+  if (size == 0)
+    return nullptr;
+  auto* start = ::mmap(nullptr, size, PROT_READ, MAP_SHARED | MAP_NORESERVE, file.get(), 0);
+  if (start == MAP_FAILED)
+    return nullptr;
+  auto made = std::make_unique<mapping>(static_cast<const std::byte*>(start), size);
+  return guard_mapping(start, size, 0, &made->was_cut) ? std::move(made) : nullptr;
 }
 
-void blob_file::map(std::uint64_t size) noexcept {
-  if (size == 0)
-    return;
-  auto* mapping = ::mmap(nullptr, size, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd_.get(), 0);
-  if (mapping != MAP_FAILED)
-    mapping_ = {static_cast<const std::byte*>(mapping), unmap{size}};
+blob_file::mapping::~mapping() {
+  unguard_mapping(const_cast<std::byte*>(start));
+  ::munmap(const_cast<std::byte*>(start), size);
 }
 
 std::optional<std::span<const std::byte>> blob_file::resident(std::uint64_t offset,
                                                               std::uint64_t size) const noexcept {
-  const auto mapped = mapping_.get_deleter().size;
-  if (!mapping_ || size == 0 || size > most_resident || offset > mapped || size > mapped - offset)
+  if (!mapping_ || size == 0 || size > most_resident || offset > mapping_->size ||
+      size > mapping_->size - offset || was_cut() || !mapping_->pages.hold(offset, size))
     return std::nullopt;
-  const auto first = offset / page_size * page_size;
-  const auto count = (offset + size - first + page_size - 1) / page_size;
-  std::array<unsigned char, most_resident / page_size + 1> pages;
-  if (::mincore(const_cast<std::byte*>(mapping_.get()) + first, count * page_size, pages.data()) != 0 ||
-      !std::all_of(pages.begin(), pages.begin() + static_cast<std::ptrdiff_t>(count),
-                   [](unsigned char page) { return (page & 1) != 0; }))
-    return std::nullopt;
-  return std::span{mapping_.get() + offset, size};
+  return std::span{mapping_->start + offset, size};
+}
+
+bool blob_file::was_cut() const noexcept {
+  return mapping_ && mapping_->was_cut.load(std::memory_order_acquire);
 }
 
 result<void> blob_file::write(std::uint64_t offset, std::span<const std::byte> bytes) const {

@@ -2,6 +2,7 @@
 // A sparse file of the local cache: <blob id>.blob.data, or .blob.raw where stored bytes are kept.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -11,6 +12,7 @@
 
 #include "protocol/result.hpp"
 #include "protocol/unique_fd.hpp"
+#include "storage/resident_pages.hpp"
 
 namespace nydus {
 
@@ -31,26 +33,36 @@ public:
   result<void> read(std::uint64_t offset, std::span<std::byte> bytes) const;
 
   /// The bytes [offset, offset + size), mapped, if all of them are in memory, so that whoever reads them
-  /// waits for no disk (unless the kernel drops them meanwhile); else nothing. They go with this object. Only
-  /// system calls may be given them: if the file is cut short those fail with EFAULT, an access would end the
-  /// process.
+  /// waits for no disk (resident_pages tells how sure that is); else nothing. They go with this object.
+  /// System calls that are given them fail with EFAULT if the file is cut short meanwhile. Whoever touches
+  /// them itself asks was_cut() after that.
   std::optional<std::span<const std::byte>> resident(std::uint64_t offset, std::uint64_t size) const noexcept;
+  /// Whether bytes were touched that the file has no longer: zeros were found in their place.
+  bool was_cut() const noexcept;
 
   int fd() const noexcept { return fd_.get(); }
   const std::string& path() const noexcept { return path_; }
 
 private:
-  struct unmap {
-    std::uint64_t size; // bytes
-    void operator()(const std::byte* mapping) const noexcept;
-  };
+  /// All of the file, and what is known of its pages.
+  struct mapping {
+    /// Null without addresses for it, or without a place among the guarded mappings.
+    static std::unique_ptr<mapping> of(const unique_fd& file, std::uint64_t size);
+    mapping(const std::byte* mapped, std::uint64_t bytes)
+        : start(mapped), size(bytes), pages(mapped, bytes) {}
+    ~mapping();
+    mapping(const mapping&) = delete;
+    mapping& operator=(const mapping&) = delete;
 
-  /// Maps all `size` bytes. Without memory for that it goes on unmapped, and nothing is ever resident.
-  void map(std::uint64_t size) noexcept;
+    const std::byte* start;
+    std::uint64_t size; // bytes
+    resident_pages pages;
+    std::atomic<bool> was_cut{false};
+  };
 
   unique_fd fd_;
   std::string path_;
-  std::unique_ptr<const std::byte, unmap> mapping_; // null: size not known
+  std::unique_ptr<mapping> mapping_; // null: size not known, or not to be had; nothing is resident then
 };
 
 } // namespace nydus

@@ -16,7 +16,7 @@ namespace {
 constexpr std::uint64_t wanted_flags =
     FUSE_ASYNC_READ | FUSE_EXPORT_SUPPORT | FUSE_BIG_WRITES | FUSE_HAS_IOCTL_DIR | FUSE_DO_READDIRPLUS |
     FUSE_READDIRPLUS_AUTO | FUSE_ASYNC_DIO | FUSE_NO_OPEN_SUPPORT | FUSE_PARALLEL_DIROPS | FUSE_MAX_PAGES |
-    FUSE_CACHE_SYMLINKS | FUSE_NO_OPENDIR_SUPPORT | FUSE_SPLICE_WRITE | FUSE_SPLICE_MOVE | FUSE_INIT_EXT;
+    FUSE_CACHE_SYMLINKS | FUSE_NO_OPENDIR_SUPPORT | FUSE_INIT_EXT;
 
 // Sizes of fuse_init_out that older kernels expect (transport.md 2.1).
 constexpr std::size_t reply_size_before_5 = 8;

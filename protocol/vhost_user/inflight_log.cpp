@@ -122,13 +122,13 @@ std::byte* inflight_memory::queue(std::uint32_t index, std::uint32_t queue_size)
 
 // -- log ----------------------------------------------------------------------
 
-std::vector<std::uint16_t> inflight_log::resume(std::uint16_t published_used, bool& has_history) {
+std::vector<std::uint16_t> inflight_log::resume(std::uint16_t used_index, bool& has_history) {
   const auto head = load<queue_head>(start_);
   has_history = head.version == present_version && head.descriptor_count == queue_size_;
   std::vector<std::pair<std::uint64_t, std::uint16_t>> waiting; // counter, head
   if (has_history) {
-    // The last batch was published, but not crossed off yet.
-    auto batch = static_cast<std::uint16_t>(published_used - head.used_index);
+    // The last batch was shown, but not crossed off yet. Ours has one answer, others' may have more.
+    auto batch = static_cast<std::uint16_t>(used_index - head.used_index);
     auto answered = head.last_batch_head;
     for (; batch > 0 && batch <= queue_size_ && answered < queue_size_; --batch) {
       auto* state = state_of(start_, answered);
@@ -145,7 +145,7 @@ std::vector<std::uint16_t> inflight_log::resume(std::uint16_t published_used, bo
   } else {
     std::memset(start_, 0, bytes_of_queue(queue_size_));
   }
-  store(start_ + offsetof(queue_head, used_index), published_used);
+  store(start_ + offsetof(queue_head, used_index), used_index);
   store(start_ + offsetof(queue_head, descriptor_count), static_cast<std::uint16_t>(queue_size_));
   store(start_ + offsetof(queue_head, version), present_version);
   std::vector<std::uint16_t> heads;
@@ -160,19 +160,14 @@ void inflight_log::taken(std::uint16_t head) noexcept {
   store(state, std::uint8_t{1});
 }
 
-void inflight_log::answered(std::uint16_t head) {
-  auto* state = state_of(start_, head);
-  store(state + offsetof(descriptor_state, next),
-        load<std::uint16_t>(start_ + offsetof(queue_head, last_batch_head)));
+void inflight_log::answering(std::uint16_t head) noexcept {
+  // A batch of one: the answers before it are crossed off already.
   store(start_ + offsetof(queue_head, last_batch_head), head);
-  batch_.push_back(head);
 }
 
-void inflight_log::published(std::uint16_t published_used) noexcept {
-  for (const auto head : batch_)
-    store(state_of(start_, head), std::uint8_t{0});
-  batch_.clear();
-  store(start_ + offsetof(queue_head, used_index), published_used);
+void inflight_log::answered(std::uint16_t head, std::uint16_t used_index) noexcept {
+  store(state_of(start_, head), std::uint8_t{0});
+  store(start_ + offsetof(queue_head, used_index), used_index);
 }
 
 } // namespace nydus::vhost_user

@@ -45,21 +45,21 @@ public:
   inflight_log(std::shared_ptr<inflight_memory> memory, std::byte* start, std::uint32_t queue_size) noexcept
       : memory_(std::move(memory)), start_(start), queue_size_(queue_size) {}
 
-  /// Heads without an answer, oldest first. `published_used`: index of the used ring in the guest's memory.
-  /// Begins the log if it is empty. `has_history`: another daemon wrote it before.
-  std::vector<std::uint16_t> resume(std::uint16_t published_used, bool& has_history);
+  /// Heads without an answer, oldest first. `used_index`: of the used ring in the guest's memory. Begins the
+  /// log if it is empty. `has_history`: another daemon wrote it before.
+  std::vector<std::uint16_t> resume(std::uint16_t used_index, bool& has_history);
 
   void taken(std::uint16_t head) noexcept;
-  /// Before its answer is published, with others of the same batch.
-  void answered(std::uint16_t head);
-  void published(std::uint16_t published_used) noexcept;
+  /// Before the guest is shown its answer.
+  void answering(std::uint16_t head) noexcept;
+  /// After that.
+  void answered(std::uint16_t head, std::uint16_t used_index) noexcept;
 
 private:
   std::shared_ptr<inflight_memory> memory_;
   std::byte* start_;
   std::uint32_t queue_size_;
   std::uint64_t counter_ = 0;
-  std::vector<std::uint16_t> batch_; // answered, not published
 };
 
 } // namespace nydus::vhost_user

@@ -157,20 +157,4 @@ void chain_writer::skip(std::size_t count) noexcept {
   for_each_part(count, [](std::byte*, std::size_t) {});
 }
 
-std::size_t chain_writer::next_places(std::size_t count, std::span<iovec> parts,
-                                      std::size_t& part_count) const noexcept {
-  std::size_t total = 0;
-  part_count = 0;
-  auto skipped = done_;
-  for (const auto& place : rest_) {
-    if (total == count || part_count == parts.size())
-      break;
-    const auto size = std::min(count - total, place.iov_len - skipped);
-    parts[part_count++] = {static_cast<std::byte*>(place.iov_base) + skipped, size};
-    total += size;
-    skipped = 0;
-  }
-  return total;
-}
-
 } // namespace nydus::virtio

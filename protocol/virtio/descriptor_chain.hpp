@@ -53,9 +53,6 @@ public:
   void write_zeros(std::size_t count) noexcept;
   void skip(std::size_t count) noexcept;
 
-  /// Up to `count` bytes' places, at most parts.size() of them; how many bytes those are. Does not move on.
-  std::size_t next_places(std::size_t count, std::span<iovec> parts, std::size_t& part_count) const noexcept;
-
 private:
   template <class Action>
   void for_each_part(std::size_t count, Action action) noexcept;

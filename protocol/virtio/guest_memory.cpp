@@ -92,19 +92,24 @@ result<guest_memory::shared> guest_memory::with(std::shared_ptr<const mapped_reg
   const auto place = std::upper_bound(
       changed->regions_.begin(), changed->regions_.end(), it.guest_start,
       [](std::uint64_t start, const auto& one) { return start < one->described().guest_start; });
+  changed->places_.insert(changed->places_.begin() + (place - changed->regions_.begin()),
+                          {it.guest_start, it.size, added->begin()});
   changed->regions_.insert(place, std::move(added));
   return shared{std::move(changed)};
 }
 
 result<guest_memory::shared> guest_memory::without(const memory_region& described) const {
   auto changed = std::make_shared<guest_memory>(*this);
-  const auto removed = std::erase_if(changed->regions_, [&](const auto& one) {
+  const auto found = std::find_if(regions_.begin(), regions_.end(), [&](const auto& one) {
     const auto& there = one->described();
     return there.guest_start == described.guest_start && there.user_start == described.user_start &&
            there.size == described.size;
   });
-  if (removed == 0)
+  if (found == regions_.end())
     return failure{errc::not_found, shown(described) + " is not there to be removed"};
+  const auto index = found - regions_.begin();
+  changed->regions_.erase(changed->regions_.begin() + index);
+  changed->places_.erase(changed->places_.begin() + index);
   return shared{std::move(changed)};
 }
 
@@ -113,19 +118,17 @@ bool guest_memory::for_each_part(guest_address start, std::size_t size, Use use)
   auto address = static_cast<std::uint64_t>(start);
   if (size > highest - address)
     return false;
-  auto region =
-      std::upper_bound(regions_.begin(), regions_.end(), address, [](std::uint64_t wanted, const auto& one) {
-        return wanted < one->described().guest_start;
-      });
-  if (region != regions_.begin())
-    --region;
-  for (; size > 0; ++region) {
-    if (region == regions_.end() || address < (*region)->described().guest_start ||
-        address - (*region)->described().guest_start >= (*region)->described().size)
+  auto here = std::upper_bound(
+      places_.begin(), places_.end(), address,
+      [](std::uint64_t wanted, const mapped_place& one) { return wanted < one.guest_start; });
+  if (here != places_.begin())
+    --here;
+  for (; size > 0; ++here) {
+    if (here == places_.end() || address < here->guest_start || address - here->guest_start >= here->size)
       return false;
-    const auto within = address - (*region)->described().guest_start;
-    const auto part = std::min<std::uint64_t>(size, (*region)->described().size - within);
-    use((*region)->begin() + within, part);
+    const auto within = address - here->guest_start;
+    const auto part = std::min<std::uint64_t>(size, here->size - within);
+    use(here->begin + within, part);
     address += part;
     size -= part;
   }

@@ -86,7 +86,15 @@ private:
   template <class Use>
   bool for_each_part(guest_address start, std::size_t size, Use use) const;
 
+  /// What translating needs of a region, close together.
+  struct mapped_place {
+    std::uint64_t guest_start;
+    std::uint64_t size;
+    std::byte* begin;
+  };
+
   std::vector<std::shared_ptr<const mapped_region>> regions_; // by guest address
+  std::vector<mapped_place> places_;                          // of regions_, in their order
 };
 
 /// Most regions of one guest: what we tell the VMM that it may add.

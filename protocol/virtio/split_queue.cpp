@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include "protocol/virtio/ring_layout.hpp"
 
@@ -51,7 +52,7 @@ result<split_queue> split_queue::attach(const guest_memory& memory, const queue_
   queue.next_available_ = next_available;
   if (auto moved = queue.move_to(memory); !moved)
     return moved.error();
-  queue.next_used_ = queue.published_used_ =
+  queue.next_used_ = queue.announced_used_ =
       shared_field(queue.used_, used_ring::index_offset).load(std::memory_order_relaxed);
   return queue;
 }
@@ -84,6 +85,11 @@ result<std::uint16_t> split_queue::waiting() const {
   return count;
 }
 
+bool split_queue::has_waiting() const noexcept {
+  return shared_field(available_, available_ring::index_offset).load(std::memory_order_relaxed) !=
+         next_available_;
+}
+
 result<std::uint16_t> split_queue::take() {
   const auto place = available_ring::heads_offset + 2u * (next_available_ & (place_.size - 1));
   const auto head = shared_field(available_, place).load(std::memory_order_relaxed);
@@ -99,12 +105,11 @@ void split_queue::put(std::uint16_t head, std::uint32_t written) noexcept {
   std::memcpy(used_ + used_ring::elements_offset + sizeof element * (next_used_ & (place_.size - 1)),
               &element, sizeof element);
   ++next_used_;
+  shared_field(used_, used_ring::index_offset).store(next_used_, std::memory_order_release);
 }
 
-bool split_queue::publish() noexcept {
-  const auto before = published_used_;
-  shared_field(used_, used_ring::index_offset).store(next_used_, std::memory_order_release);
-  published_used_ = next_used_;
+bool split_queue::wants_call() noexcept {
+  const auto before = std::exchange(announced_used_, next_used_);
   // The guest writes its wish and then looks at the index; we write the index and then look at its wish.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (!has_event_index_)
@@ -133,8 +138,7 @@ bool split_queue::want_kicks() noexcept {
     shared_field(used_, used_ring::flags_offset).store(0, std::memory_order_relaxed);
   // We write our wish and then look at the index; the guest writes the index and then looks at our wish.
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  return shared_field(available_, available_ring::index_offset).load(std::memory_order_relaxed) ==
-         next_available_;
+  return !has_waiting();
 }
 
 } // namespace nydus::virtio

@@ -38,17 +38,20 @@ public:
 
   /// How many heads wait. malformed if the guest offers more than the queue has room for.
   result<std::uint16_t> waiting() const;
+  /// Whether any do, or the guest's index is wrong.
+  bool has_waiting() const noexcept;
   /// The next head. malformed if it is no descriptor of the queue. Only if one waits.
   result<std::uint16_t> take();
   const descriptor_table& table() const noexcept { return table_; }
 
   // -- answers ----------------------------------------------------------------
 
-  /// Enters an answer; the guest sees it once it is published.
+  /// Shows the guest an answer. It may look at once; it is told of it by wants_call().
   void put(std::uint16_t head, std::uint32_t written) noexcept;
-  bool has_unpublished() const noexcept { return next_used_ != published_used_; }
-  /// Shows the guest what was put. True if it wants to be notified.
-  bool publish() noexcept;
+  /// Whether there are answers that wants_call() was not asked about.
+  bool has_unannounced() const noexcept { return next_used_ != announced_used_; }
+  /// Whether the guest wants to be notified of what was put since this was asked last.
+  bool wants_call() noexcept;
 
   // -- kicks ------------------------------------------------------------------
 
@@ -59,8 +62,8 @@ public:
 
   std::uint32_t size() const noexcept { return place_.size; }
   std::uint16_t next_available() const noexcept { return next_available_; }
-  /// Index of the used ring as the guest sees it.
-  std::uint16_t published_used() const noexcept { return published_used_; }
+  /// Index of the used ring.
+  std::uint16_t next_used() const noexcept { return next_used_; }
   void set_next_available(std::uint16_t index) noexcept { next_available_ = index; }
 
 private:
@@ -74,7 +77,7 @@ private:
   bool kicks_are_wanted_ = true;
   std::uint16_t next_available_ = 0; // of the heads, modulo 65536
   std::uint16_t next_used_ = 0;      // of the answers
-  std::uint16_t published_used_ = 0;
+  std::uint16_t announced_used_ = 0;
 };
 
 } // namespace nydus::virtio

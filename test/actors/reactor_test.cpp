@@ -141,6 +141,78 @@ TEST_CASE("a handler that may have left something is called again, after the act
   ::close(kick);
 }
 
+TEST_CASE("work that can be foreseen needs no event: none is lost between looking and sleeping") {
+  caf::actor_system_config config;
+  caf::actor_system system{config};
+  reactor home{system, "home", -1};
+  const int kick = eventfd(0, EFD_NONBLOCK);
+  std::atomic<int> offered{0}, taken{0};
+  std::atomic<bool> wants_kick{false};
+  const auto is_due = [&] { return offered != taken; };
+  home.watch(kick, EPOLLIN | EPOLLET,
+             [&](std::uint32_t) {
+               wants_kick = false;
+               taken = offered.load();
+               return false;
+             },
+             {is_due, [&] {
+                wants_kick = true;
+                return is_due();
+              }});
+  home.start();
+  int kicks = 0;
+  for (int i = 1; i <= 20'000; ++i) {
+    offered = i;
+    if (wants_kick.exchange(false)) {
+      const std::uint64_t one = 1;
+      (void) !::write(kick, &one, sizeof one);
+      ++kicks;
+    }
+    REQUIRE(within(10s, [&] { return taken == i; }));
+    if (i % 1000 == 0)
+      std::this_thread::sleep_for(1ms); // long enough for it to fall asleep
+  }
+  CHECK(kicks > 0);
+  home.stop();
+  ::close(kick);
+}
+
+TEST_CASE(
+    "a reactor that nothing is foreseen for does not look ahead, and one that is left alone stops looking") {
+  caf::actor_system_config config;
+  caf::actor_system system{config};
+  reactor home{system, "home", -1};
+  const int kick = eventfd(0, EFD_NONBLOCK);
+  std::atomic<std::uint64_t> looks{0};
+  std::atomic<int> served{0};
+  home.watch(kick, EPOLLIN | EPOLLET,
+             [&](std::uint32_t) {
+               ++served;
+               return false;
+             },
+             {[&] {
+                ++looks;
+                return false;
+              },
+              [] { return false; }});
+  home.start();
+  const std::uint64_t one = 1;
+  for (int i = 1; i <= 8; ++i) { // each sleep is a long one: the look is halved until there is none
+    (void) !::write(kick, &one, sizeof one);
+    REQUIRE(within(10s, [&] { return served == i; }));
+    std::this_thread::sleep_for(2ms);
+  }
+  const auto before = looks.load();
+  for (int i = 9; i <= 12; ++i) {
+    (void) !::write(kick, &one, sizeof one);
+    REQUIRE(within(10s, [&] { return served == i; }));
+    std::this_thread::sleep_for(2ms);
+  }
+  CHECK(looks == before);
+  home.stop();
+  ::close(kick);
+}
+
 TEST_CASE("a handler may unwatch its own descriptor") {
   caf::actor_system_config config;
   caf::actor_system system{config};

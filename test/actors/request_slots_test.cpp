@@ -20,7 +20,7 @@ fuse::request request_of(std::uint64_t unique) {
 }
 
 std::uint32_t begin(request_slots& slots, std::uint64_t unique) {
-  return slots.begin(request_of(unique), nullptr).slot;
+  return slots.begin(request_of(unique), nullptr, nydus::now_nanoseconds()).slot;
 }
 
 fs_reply reply_to(std::uint32_t slot) {
@@ -87,7 +87,7 @@ TEST_CASE("the list of what is under way names requests that wait and no others"
 
 TEST_CASE("a request carries its trace and its first time, and what was answered is traced") {
   request_slots slots;
-  const auto request = slots.begin(request_of(10), nullptr);
+  const auto request = slots.begin(request_of(10), nullptr, nydus::now_nanoseconds());
   CHECK(request.asked.unique == 10);
   CHECK(request.times.received != 0);
   CHECK(request.trace != trace_id{});

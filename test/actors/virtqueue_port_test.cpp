@@ -28,7 +28,9 @@ std::string text_of(const fuse_answer& answer) {
 
 /// A daemon that serves virtio-fs on a socket of its own, and images to mount in it.
 struct served {
-  served() {
+  served() { begin(); }
+
+  void begin() {
     auto started = nydus::daemon::start({2});
     REQUIRE(started);
     running = std::move(*started);
@@ -175,6 +177,36 @@ TEST_CASE_FIXTURE(served, "memory may come and go while queues run") {
   CHECK(text_of(guest.read(guest.walk("/etc/text").node, 0, 0, 100)) == "text");
   guest.vmm().remove_region({region.start(), region.size(), region.user_address(), region.file_offset()});
   CHECK(text_of(guest.read(guest.walk("/etc/text").node, 0, 0, 100)) == "text");
+}
+
+TEST_CASE_FIXTURE(
+    served, "what a daemon leaves unanswered is answered once by the next one, if the VMM keeps the log") {
+  mount("/", "text");
+  auto options = options_of(2);
+  options.inflight = true;
+  options.vmm.protocol_features |= protocol_inflight_shmfd;
+  fake_guest guest{socket, options};
+  guest.init();
+  const auto node = guest.walk("/etc/text").node;
+  const auto arguments = read_arguments(0, 0, 100);
+  for (int round = 0; round < 5; ++round) {
+    std::vector<ticket> tickets;
+    for (unsigned queue = 0; queue < 2; ++queue) {
+      for (int i = 0; i < 40; ++i)
+        tickets.push_back(guest.requests(queue).submit({FUSE_READ, node, bytes_of(arguments), 100}));
+      guest.requests(queue).kick();
+    }
+    running->stop();
+    running.reset();
+    begin();
+    images = 0; // the same image again
+    mount("/", "text");
+    guest.reconnect();
+    for (std::size_t i = 0; i < tickets.size(); ++i)
+      CHECK(text_of(guest.requests(i < 40 ? 0 : 1).wait(tickets[i])) == "text");
+    CHECK(guest.queue(1).outstanding() == 0);
+    CHECK(guest.queue(2).outstanding() == 0);
+  }
 }
 
 TEST_CASE_FIXTURE(served, "a broken queue ends alone: the VMM is told, other queues and VMMs go on") {

@@ -6,6 +6,7 @@
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 #include <caf/event_based_actor.hpp>
+#include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
 #include <nlohmann/json.hpp>
 
@@ -19,6 +20,7 @@
 
 #include "actors/error_code.hpp"
 #include "actors/message_types.hpp"
+#include "actors/reactor.hpp"
 #include "api/version.hpp"
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::http_call)
@@ -159,9 +161,16 @@ public:
       return level == "info" || level == "debug";
     };
     parts.exit = [this] { exits.set_value(); };
-    front_ = spawn_api_front(system_, std::move(parts));
+    control_.start();
+    front_ = spawn_api_front(system_, control_, std::move(parts));
   }
-  ~front_under_test() { caf::anon_send_exit(front_, caf::exit_reason::user_shutdown); }
+  ~front_under_test() {
+    caf::anon_send_exit(front_, caf::exit_reason::user_shutdown);
+    caf::scoped_actor {
+      system_
+      } -> wait_for(front_);
+    control_.stop();
+  }
 
   http_answer call(const std::string& method, const std::string& path,
                    std::map<std::string, std::string> query = {}, std::string body = {}) {
@@ -198,6 +207,7 @@ public:
 private:
   caf::actor_system_config config_;
   caf::actor_system system_{config_};
+  reactor control_{system_, "control", -1};
   caf::actor front_;
 };
 

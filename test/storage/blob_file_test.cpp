@@ -2,13 +2,16 @@
 #include "storage/blob_file.hpp"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
+#include <thread>
 #include <vector>
 
 #include "test/fakes/scratch_folder.hpp"
@@ -106,6 +109,58 @@ TEST_CASE("what was written is resident, what lies outside the file never is") {
   CHECK(!made->resident((3 << 20) - 1, 2));
   CHECK(!made->resident(~0ull, 1));
   CHECK(!blob_file::make(folder / "unknown", 0)->resident(0, 1));
+}
+
+TEST_CASE("bytes that are touched after their file was cut short are zeros, and the file says so") {
+  const scratch_folder folder;
+  const auto made = blob_file::make(folder / "b", 8192);
+  REQUIRE(made);
+  REQUIRE(made->write(0, std::vector<std::byte>(8192, std::byte{7})));
+  const auto found = made->resident(0, 8192);
+  REQUIRE(found);
+  CHECK(!made->was_cut());
+  REQUIRE(::truncate((folder / "b").c_str(), 0) == 0);
+  CHECK((*found)[4096] == std::byte{0});
+  CHECK(made->was_cut());
+  CHECK(!made->resident(0, 1));
+}
+
+TEST_CASE("a page that is written is resident at once, also next to those that were looked for in vain") {
+  const scratch_folder folder;
+  const auto made = blob_file::make(folder / "b", 8 << 20);
+  REQUIRE(made);
+  const std::vector<std::byte> page(4096, std::byte{7});
+  for (std::uint64_t offset = 0; offset < 2 << 20; offset += 4096) {
+    CHECK(!made->resident(offset, 4096));
+    REQUIRE(made->write(offset, page));
+    CHECK(made->resident(offset, 4096));
+    CHECK(made->resident(0, std::min<std::uint64_t>(offset + 4096, 1 << 20)));
+    CHECK(!made->resident(offset, 4097));
+  }
+}
+
+TEST_CASE("once pages are seen to be taken away, none is taken for resident that is not") {
+  const scratch_folder folder;
+  const auto made = blob_file::make(folder / "b", 1 << 20);
+  REQUIRE(made);
+  REQUIRE(made->write(0, std::vector<std::byte>(1 << 20, std::byte{7})));
+  REQUIRE(made->resident(0, 1 << 20));
+  const auto drop_pages = [&] {
+    REQUIRE(::fdatasync(made->fd()) == 0); // pages that are not written yet cannot be dropped
+    REQUIRE(::posix_fadvise(made->fd(), 0, 1 << 20, POSIX_FADV_DONTNEED) == 0);
+  };
+  drop_pages();
+  CHECK(made->resident(0, 4096)); // believed: it was so a moment ago
+  std::this_thread::sleep_for(std::chrono::milliseconds{1100});
+  if (made->resident(0, 4096)) {
+    MESSAGE("skipped: this file system keeps its pages");
+    return;
+  }
+  std::vector<std::byte> back(1 << 20);
+  REQUIRE(made->read(0, back)); // in memory again, and asked for each time
+  CHECK(made->resident(0, 1 << 20));
+  drop_pages();
+  CHECK(!made->resident(0, 4096));
 }
 
 TEST_CASE("a system call that is given bytes of a file that was cut short meanwhile fails") {

@@ -60,30 +60,31 @@ TEST_CASE_FIXTURE(log_test, "what was taken and not answered is served again, in
   log.resume(0, has_history);
   for (const auto head : heads{6, 2, 4})
     log.taken(head);
-  log.answered(2);
-  log.published(1);
+  log.answering(2);
+  log.answered(2, 1);
   CHECK(resume(1) == heads{6, 4});
 }
 
-TEST_CASE_FIXTURE(log_test, "an answer that was not published is served again") {
+TEST_CASE_FIXTURE(log_test, "an answer that the guest was not shown is served again") {
   bool has_history;
   auto log = open();
   log.resume(0, has_history);
   log.taken(6);
   log.taken(2);
-  log.answered(6);
+  log.answering(6);
   CHECK(resume(0) == heads{6, 2});
 }
 
-TEST_CASE_FIXTURE(log_test, "answers that were published but not crossed off are not given twice") {
+TEST_CASE_FIXTURE(log_test, "an answer that was shown but not crossed off is not given twice") {
   bool has_history;
   auto log = open();
   log.resume(65535, has_history);
   for (const auto head : heads{1, 2, 3})
     log.taken(head);
-  log.answered(3);
-  log.answered(1);
-  CHECK(resume(1) == heads{2}); // two answers: 65535 -> 1
+  log.answering(3);
+  log.answered(3, 0);
+  log.answering(1);
+  CHECK(resume(1) == heads{2}); // shown: the used ring's index is 1
   CHECK(resume(1) == heads{2});
 }
 
@@ -98,8 +99,8 @@ TEST_CASE_FIXTURE(log_test, "the next daemon goes on with the log") {
   CHECK(log.resume(0, has_history) == heads{5});
   log.taken(5); // again
   log.taken(1);
-  log.answered(1);
-  log.published(1);
+  log.answering(1);
+  log.answered(1, 1);
   CHECK(resume(1) == heads{5});
 }
 

@@ -63,25 +63,24 @@ TEST_CASE_FIXTURE(queue_test, "heads come in the order of the ring, across its e
 TEST_CASE_FIXTURE(queue_test, "a queue goes on where its used ring stands") {
   memory.put(used_place + used_ring::index_offset, std::uint16_t{9});
   auto queue = attach(0, 11);
-  CHECK(queue.published_used() == 9);
+  CHECK(queue.next_used() == 9);
   queue.put(4, 100);
-  queue.publish();
   CHECK(used_index() == 10);
   const auto element = memory.get<used_element>(used_place + used_ring::elements_offset + 8 * (9 % 8));
   CHECK(element.id == 4);
   CHECK(element.length == 100);
 }
 
-TEST_CASE_FIXTURE(queue_test, "answers are not seen before they are published, then all at once") {
+TEST_CASE_FIXTURE(queue_test, "answers are seen at once, and announced together") {
   auto queue = attach();
-  CHECK(!queue.has_unpublished());
+  CHECK(!queue.has_unannounced());
   queue.put(1, 10);
+  CHECK(used_index() == 1);
   queue.put(2, 20);
-  CHECK(used_index() == 0);
-  CHECK(queue.has_unpublished());
-  queue.publish();
   CHECK(used_index() == 2);
-  CHECK(!queue.has_unpublished());
+  CHECK(queue.has_unannounced());
+  CHECK(queue.wants_call());
+  CHECK(!queue.has_unannounced());
 }
 
 TEST_CASE_FIXTURE(queue_test, "more requests than the queue has room for are malformed") {
@@ -100,10 +99,10 @@ TEST_CASE_FIXTURE(queue_test, "a head that is no descriptor is malformed") {
 TEST_CASE_FIXTURE(queue_test, "without event indices, flags say whether to notify and to kick") {
   auto queue = attach();
   queue.put(0, 0);
-  CHECK(queue.publish());
+  CHECK(queue.wants_call());
   memory.put(available_place, available_ring::no_interrupt);
   queue.put(0, 0);
-  CHECK(!queue.publish());
+  CHECK(!queue.wants_call());
   queue.suppress_kicks();
   CHECK(memory.get<std::uint16_t>(used_place) == used_ring::no_kick);
   CHECK(queue.want_kicks());
@@ -114,19 +113,19 @@ TEST_CASE_FIXTURE(queue_test, "with event indices, a notification is due when th
   auto queue = attach(feature::event_index);
   wish(0);
   queue.put(0, 0);
-  CHECK(queue.publish()); // 0 -> 1 passes 0
+  CHECK(queue.wants_call()); // 0 -> 1 passes 0
   queue.put(0, 0);
-  CHECK(!queue.publish()); // 1 -> 2 does not
+  CHECK(!queue.wants_call()); // 1 -> 2 does not
   wish(3);
   queue.put(0, 0);
-  CHECK(!queue.publish()); // 2 -> 3
+  CHECK(!queue.wants_call()); // 2 -> 3
   queue.put(0, 0);
   queue.put(0, 0);
-  CHECK(queue.publish()); // 3 -> 5 passes 3
+  CHECK(queue.wants_call()); // 3 -> 5 passes 3
   memory.put(available_place, available_ring::no_interrupt);
   wish(5);
   queue.put(0, 0);
-  CHECK(queue.publish()); // the flag has no meaning then
+  CHECK(queue.wants_call()); // the flag has no meaning then
 }
 
 TEST_CASE_FIXTURE(queue_test, "event indices wrap with the ring") {
@@ -134,10 +133,10 @@ TEST_CASE_FIXTURE(queue_test, "event indices wrap with the ring") {
   auto queue = attach(feature::event_index);
   wish(65535);
   queue.put(0, 0);
-  CHECK(queue.publish()); // 65535 -> 0 passes 65535
+  CHECK(queue.wants_call()); // 65535 -> 0 passes 65535
   CHECK(used_index() == 0);
   queue.put(0, 0);
-  CHECK(!queue.publish());
+  CHECK(!queue.wants_call());
 }
 
 TEST_CASE_FIXTURE(
