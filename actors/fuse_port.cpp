@@ -27,7 +27,7 @@ class fuse_port : public pinned_actor {
 public:
   fuse_port(caf::actor_config& config, reactor& home, fuse_port_parts parts)
       : pinned_actor(config, home, "fuse_port"), parts_(std::move(parts)),
-        request_(fuse::request_buffer_size) {}
+        request_(fuse::request_buffer_size), pages_(config.host->system(), home.name()) {}
 
   caf::behavior make_behavior() override {
     home().watch(parts_.fd.get(), EPOLLIN, [this](std::uint32_t) { return take_request(); });
@@ -43,7 +43,10 @@ public:
     };
   }
 
-  void on_exit() override { close(); }
+  void on_exit() override {
+    close();
+    pages_.end();
+  }
 
 private:
   bool take_hot(caf::mailbox_element& message) override {
@@ -113,7 +116,7 @@ private:
         write_reply(*unique, reply.error, reply.bytes());
       else if (!write_extents(*unique, extents)) {
         // A page of the cache file is not in memory: a thread that may block brings it.
-        read_pages(system(), caf::actor_cast<caf::actor>(this), reply);
+        pages_.read(caf::actor_cast<caf::actor>(this), reply);
         return;
       }
     }
@@ -190,6 +193,7 @@ private:
   fuse_port_parts parts_;
   std::vector<std::byte> request_; // bytes of the request being taken
   request_slots slots_;
+  page_readers pages_;
   std::vector<caf::actor> siblings_;
   bool is_open_ = true;
 };

@@ -38,7 +38,7 @@ class virtqueue_port : public pinned_actor {
 public:
   virtqueue_port(caf::actor_config& config, reactor& home, virtqueue_port_parts parts)
       : pinned_actor(config, home, "virtqueue_port"), parts_(std::move(parts)), queue_(parts_.queue),
-        request_(fuse::request_buffer_size) {}
+        request_(fuse::request_buffer_size), pages_(config.host->system(), home.name()) {}
 
   caf::behavior make_behavior() override {
     open();
@@ -67,6 +67,7 @@ public:
 
   void on_exit() override {
     close();
+    pages_.end();
     pending_.clear();
     askers_.clear();
     parts_.memory.reset(); // the guest's memory is let go of, whoever still holds this actor
@@ -233,7 +234,7 @@ private:
             write(one.places, *unique, fits ? reply.error : EIO, fits ? bytes : std::span<const std::byte>{});
       } else if (!write_extents(one, *unique, extents, written)) {
         // A page of the cache file is not in memory: a thread that may block brings it.
-        read_pages(system(), caf::actor_cast<caf::actor>(this), reply);
+        pages_.read(caf::actor_cast<caf::actor>(this), reply);
         return;
       }
       complete(one.head, written);
@@ -378,6 +379,7 @@ private:
   virtio::descriptor_chain chain_; // of the request being taken
   std::vector<std::byte> request_; // its bytes, copied once: the guest cannot change them any more
   request_slots slots_;
+  page_readers pages_;
   std::vector<asker> askers_; // by slot
   std::vector<caf::actor> siblings_;
   std::vector<caf::typed_response_promise<queue_stopped>> pending_;

@@ -37,6 +37,7 @@ result<std::optional<blob_file>> blob_file::open(const std::string& path, std::u
     return failure{errc::unavailable, "cache file " + path + " is no regular file"};
   if (status.st_size == 0 || (size != 0 && static_cast<std::uint64_t>(status.st_size) != size))
     return std::optional<blob_file>{};
+  file.disk_ = status.st_dev;
   file.mapping_ = mapping::of(file.fd_, static_cast<std::uint64_t>(status.st_size));
   return std::optional{std::move(file)};
 }
@@ -53,6 +54,10 @@ result<blob_file> blob_file::make(const std::string& path, std::uint64_t size) {
     return system_failure("make cache file " + path, errno);
   if (::ftruncate(file.fd_.get(), static_cast<off_t>(size)) != 0)
     return system_failure("give cache file " + path + " its " + std::to_string(size) + " bytes", errno);
+  struct stat status {};
+  if (::fstat(file.fd_.get(), &status) != 0)
+    return system_failure("stat cache file " + path, errno);
+  file.disk_ = status.st_dev;
   file.mapping_ = mapping::of(file.fd_, size);
   return file;
 }

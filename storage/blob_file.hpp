@@ -40,6 +40,8 @@ public:
   /// Whether bytes were touched that the file has no longer: zeros were found in their place.
   bool was_cut() const noexcept;
 
+  /// Number of the file system that it lies on.
+  std::uint64_t disk() const noexcept { return disk_; }
   int fd() const noexcept { return fd_.get(); }
   const std::string& path() const noexcept { return path_; }
 
@@ -62,6 +64,7 @@ private:
 
   unique_fd fd_;
   std::string path_;
+  std::uint64_t disk_ = 0;
   std::unique_ptr<mapping> mapping_; // null: size not known, or not to be had; nothing is resident then
 };
 
