@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds and tests everything, as CI does. `./check.sh` runs all parts in order, `./check.sh unit fuzz` those named.
-# Parts: format layering build unit sanitize fuzz end_to_end guest. The last line counts.
+# Parts: format layering build unit sanitize fuzz end_to_end guest, and threads. The last line counts.
 #   FUZZ_SECONDS=5        seconds per fuzzer
-#   NYDUS_TEST_CYCLES=300 mount and unmount cycles; NYDUS_TEST_KILLS=6 kills while the cache fills; NYDUS_TEST_CHANGES=250
+#   NYDUS_TEST_CYCLES=300 mount and unmount cycles; NYDUS_TEST_KILLS=12 kills while the cache fills; NYDUS_TEST_CHANGES=250
 #                         damaged images (from NYDUS_TEST_SEED=7); more of them is the long form of those tests
 #   NYDUS_TEST_FAULTS=1   times longer races, floods and failures; NYDUS_TEST_WAITING=10000 reads of a hung mount
 set -u
@@ -67,8 +67,20 @@ build() { configure build --buildtype=release -Dwerror=true && ninja -C build ${
 unit() { ninja -C build >/dev/null && run_suites build unit || fail unit; }
 sanitize() {
   configure build-asan --buildtype=debug -Doptimization=1 -Dwerror=true -Db_sanitize=address,undefined -Db_lundef=false &&
-    ninja -C build-asan >"$work/build" 2>&1 || { tail -40 "$work/build"; fail "sanitizer build"; return; }
+    ninja -C build-asan meson-test-prereq >"$work/build" 2>&1 || { tail -40 "$work/build"; fail "sanitizer build"; return; }
   ASAN_OPTIONS=detect_stack_use_after_return=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:suppressions=$PWD/test/ubsan.supp run_suites build-asan sanitize
+}
+# ThreadSanitizer over the actors' tests and over a hostile guest before the whole daemon. It knows no fences
+# (-Wno-tsan): here they order atomics alone. No optimization, since most of the time goes into compiling.
+threads() {
+  configure build-tsan --buildtype=debug -Dcpp_args=-Wno-tsan -Dwerror=true -Db_sanitize=thread -Db_lundef=false &&
+    ninja -C build-tsan test/test_actors test/hostile_guest >"$work/build" 2>&1 ||
+    { tail -40 "$work/build"; fail "thread sanitizer build"; return; }
+  local program
+  for program in test_actors "hostile_guest --count 1000"; do
+    if TSAN_OPTIONS=suppressions=$PWD/test/tsan.supp build-tsan/test/$program >"$work/threads" 2>&1
+    then pass; tail -1 "$work/threads"; else tail -100 "$work/threads"; fail "$program"; fi
+  done
 }
 fuzz() {
   if [ ! -f build-fuzz/build.ninja ]; then
@@ -76,12 +88,17 @@ fuzz() {
       >"$work/setup" 2>&1 || { tail -20 "$work/setup"; fail "fuzzers' set-up"; return; }
   fi
   ninja -C build-fuzz fuzzers >"$work/build" 2>&1 || { tail -40 "$work/build"; fail "fuzzers' build"; return; }
-  local fuzzer name
-  for fuzzer in build-fuzz/test/fuzz/*_fuzz; do
-    name=$(basename "$fuzzer")
-    mkdir -p "$work/corpus/$name"
-    if "$fuzzer" -max_total_time="${FUZZ_SECONDS:-5}" -rss_limit_mb=2048 -timeout=20 -artifact_prefix="$work/" "$work/corpus/$name" \
-      >"$work/fuzz" 2>&1; then pass; tail -1 "$work/fuzz" | sed "s/^/$name: /"; else tail -30 "$work/fuzz"; fail "$name"; fi
+  # As many at a time as there are CPUs; what each said is told in order.
+  mkdir "$work/corpus" "$work/fuzz"
+  export FUZZ_SECONDS=${FUZZ_SECONDS:-5} work
+  printf '%s\n' build-fuzz/test/fuzz/*_fuzz | xargs -P "$(nproc)" -I{} bash -c '
+    name=$(basename {}) && mkdir "$work/corpus/$name" &&
+      {} -max_total_time="$FUZZ_SECONDS" -rss_limit_mb=2048 -timeout=20 -artifact_prefix="$work/" "$work/corpus/$name" \
+        >"$work/fuzz/$name" 2>&1 && mv "$work/fuzz/$name" "$work/fuzz/$name.passed"'
+  local said
+  for said in "$work"/fuzz/*; do
+    if [[ $said == *.passed ]]; then pass; echo "$(basename "$said" .passed): $(tail -1 "$said")"
+    else tail -30 "$said"; fail "$(basename "$said")"; fi
   done
 }
 # python_suites PART TEST...: run_all.py's tests of those names, or its own choice, counted
@@ -112,7 +129,7 @@ guest() {
 
 install_missing
 for part in "${parts[@]}"; do
-  case " ${all_parts[*]} " in *" $part "*) ;; *) echo "no part '$part'; there are: ${all_parts[*]}"; exit 2 ;; esac
+  case " ${all_parts[*]} threads " in *" $part "*) ;; *) echo "no part '$part'; there are: ${all_parts[*]}"; exit 2 ;; esac
   say "$part"
   "$part"
 done

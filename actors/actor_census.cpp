@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 #include "actors/message_types.hpp"
 #include "actors/request_times.hpp"
@@ -19,10 +20,25 @@ constexpr auto registered_name = caf::atom("census");
 // The ended are dropped when so many have come since the last time.
 constexpr std::size_t newcomers_per_sweep = 256;
 
+// Nanoseconds that a rate is measured over, at least.
+constexpr std::uint64_t shortest_span = 1'000'000'000;
+
+/// What an actor had done when the list was asked for.
+struct sample {
+  std::uint64_t at = 0; // nanoseconds
+  std::uint64_t handled = 0;
+};
+
 struct counted {
   std::shared_ptr<const actor_counters> counters;
-  std::uint64_t seen_at = 0; // nanoseconds
-  std::uint64_t seen = 0;    // messages handled then
+  sample before, last; // `before` is what the rate is measured from
+
+  double rate_at(const sample& now) {
+    if (now.at - last.at >= shortest_span)
+      before = std::exchange(last, now);
+    const auto seconds = static_cast<double>(now.at - before.at) * 1e-9;
+    return seconds > 0 ? static_cast<double>(now.handled - before.handled) / seconds : 0;
+  }
 };
 
 class actor_census : public caf::event_based_actor {
@@ -40,7 +56,8 @@ public:
 
 private:
   void count(const count_actor& starts) {
-    all_.push_back({starts.counters, now_nanoseconds(), 0});
+    const sample start{now_nanoseconds(), 0};
+    all_.push_back({starts.counters, start, start});
     if (++newcomers_ < std::max(newcomers_per_sweep, all_.size() / 2))
       return;
     sweep();
@@ -55,14 +72,9 @@ private:
     sweep();
     actor_list answer;
     const auto now = now_nanoseconds();
-    for (auto& one : all_) {
-      const auto handled = one.counters->handled.load(std::memory_order_relaxed);
-      const auto seconds = static_cast<double>(now - one.seen_at) * 1e-9;
+    for (auto& one : all_)
       answer.actors.push_back(
-          {one.counters, seconds > 0 ? static_cast<double>(handled - one.seen) / seconds : 0});
-      one.seen_at = now;
-      one.seen = handled;
-    }
+          {one.counters, one.rate_at({now, one.counters->handled.load(std::memory_order_relaxed)})});
     std::sort(answer.actors.begin(), answer.actors.end(), [](const actor_facts& a, const actor_facts& b) {
       return std::tie(a.counters->kind, a.counters->name, a.counters->id) <
              std::tie(b.counters->kind, b.counters->name, b.counters->id);

@@ -22,7 +22,9 @@ struct count_actor {
 struct list_actors {};
 struct actor_facts {
   std::shared_ptr<const actor_counters> counters;
-  double rate = 0; // messages handled per second since the list was last asked for, or since its start
+  /// Messages handled per second since the list was asked for a second ago or longer, or since the actor
+  /// started: how many ask makes no difference.
+  double rate = 0;
 };
 struct actor_list {
   std::vector<actor_facts> actors;

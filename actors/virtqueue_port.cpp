@@ -2,10 +2,8 @@
 #include "actors/virtqueue_port.hpp"
 
 #include <sys/epoll.h>
-#include <sys/uio.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <string>
@@ -13,6 +11,7 @@
 
 #include "actors/fs_request.hpp"
 #include "actors/fuse_port.hpp"
+#include "actors/guest_reply.hpp"
 #include "actors/hot_message.hpp"
 #include "actors/log_line.hpp"
 #include "actors/message_types.hpp"
@@ -216,7 +215,7 @@ private:
 
   void give_answer(std::uint32_t slot, std::uint64_t unique, int error) {
     auto& one = askers_[slot];
-    complete(one.head, write(one.places, unique, error, {}));
+    complete(one.head, write_reply({one.places, one.size}, unique, error, {}));
     one.memory.reset();
   }
 
@@ -225,19 +224,13 @@ private:
   void finish(const fs_reply& reply) {
     if (const auto unique = slots_.unique_of(reply.slot)) {
       auto& one = askers_[reply.slot];
+      const reply_buffers to{one.places, one.size};
       const auto extents = reply.extents();
-      std::uint32_t written = 0;
-      if (extents.empty()) {
-        const auto bytes = reply.bytes();
-        const bool fits = sizeof(fuse_out_header) + bytes.size() <= one.size;
-        written =
-            write(one.places, *unique, fits ? reply.error : EIO, fits ? bytes : std::span<const std::byte>{});
-      } else if (!write_extents(one, *unique, extents, written)) {
-        // A page of the cache file is not in memory: a thread that may block brings it.
-        pages_.read(caf::actor_cast<caf::actor>(this), reply);
-        return;
-      }
-      complete(one.head, written);
+      const auto written = extents.empty() ? write_reply(to, *unique, reply.error, reply.bytes())
+                                           : write_reply(to, *unique, extents);
+      if (!written) // a thread that may block brings the page
+        return pages_.read(caf::actor_cast<caf::actor>(this), reply);
+      complete(one.head, *written);
       one.memory.reset();
     }
     slots_.end(reply);
@@ -247,52 +240,7 @@ private:
 
   /// An answer to the chain in hand.
   void answer(std::uint16_t head, std::uint64_t unique, int error, std::span<const std::byte> body) {
-    if (sizeof(fuse_out_header) + body.size() > chain_.writable_size)
-      return complete(head, write(chain_.writable, unique, EIO, {}));
-    complete(head, write(chain_.writable, unique, error, body));
-  }
-
-  /// Bytes written: header and body.
-  static std::uint32_t write(std::span<const iovec> places, std::uint64_t unique, int error,
-                             std::span<const std::byte> body) noexcept {
-    fuse_out_header header{};
-    header.len = static_cast<std::uint32_t>(sizeof header + body.size());
-    header.error = -error;
-    header.unique = unique;
-    virtio::chain_writer writer{places};
-    writer.write(std::as_bytes(std::span{&header, 1}));
-    writer.write(body);
-    return header.len;
-  }
-
-  /// False if that would block: the answer has to be written again, then.
-  static bool write_extents(const asker& to, std::uint64_t unique, std::span<const extent> extents,
-                            std::uint32_t& written) {
-    std::size_t total = sizeof(fuse_out_header);
-    for (const auto& one : extents)
-      total += one.size;
-    if (total > to.size) { // more than was asked: a fault of ours, not the guest's
-      written = write(to.places, unique, EIO, {});
-      return true;
-    }
-    virtio::chain_writer writer{to.places};
-    writer.skip(sizeof(fuse_out_header));
-    for (const auto& one : extents)
-      if (one.buffer)
-        writer.write(one.buffer->span().subspan(one.offset, one.size));
-      else if (!one.file)
-        writer.write_zeros(one.size);
-      else if (const auto bytes = one.file->resident(one.offset, one.size)) {
-        writer.write(*bytes);
-        if (one.file->was_cut())
-          return false;
-      } else
-        return false;
-    fuse_out_header header{};
-    header.len = written = static_cast<std::uint32_t>(total);
-    header.unique = unique;
-    virtio::chain_writer{to.places}.write(std::as_bytes(std::span{&header, 1}));
-    return true;
+    complete(head, write_reply({chain_.writable, chain_.writable_size}, unique, error, body));
   }
 
   /// A request that gets no answer: the guest has its buffers back.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables of many mounts on /dev/fuse: what the others feel of one whose backend hangs, and what each more costs."""
+"""The tables of many mounts: what the others feel of one whose backend hangs, and what each more costs."""
 import dataclasses
 import json
 import os
@@ -12,68 +12,121 @@ import harness
 import images
 from contestant import BENCH_PROGRAMS, Served, daemons, in_turn
 from hung_backend import HungBackend, Readers
+from queue_reader import QueueReader
 
 MOUNTS = 50
-HUNG_READERS = (8, 64)
+HUNG_READS = (8, 64)
+HUNG_STRIDE = 4 << 20  # bytes from one of them to the next: no two wait for one chunk
 READ_SECONDS = 2
 PATIENCE = 5  # seconds more, then the reads count as stopped
 SAMPLE = 50   # mounts whose times make one figure
 
 
-def random_read(path, backend):
-    """{"rate", "p99"} of 4 KiB reads by 4 threads; none and PATIENCE where they stop, which lets the backend go on."""
-    reader = subprocess.Popen([os.path.join(BENCH_PROGRAMS, "random_read"), path, "4", str(READ_SECONDS)],
-                              stdout=subprocess.PIPE, text=True)
-    try:
-        return json.loads(reader.communicate(timeout=READ_SECONDS + PATIENCE)[0])
-    except subprocess.TimeoutExpired:
+class OnFuse:
+    """/dev/fuse: 4 threads read 4 KiB each of /image/big, and `count` others of /hung/big when told."""
+    title = "/dev/fuse"
+    server = Served
+
+    def __init__(self, served, backend, count):
+        self.served, self.backend, self.count, self.readers = served, backend, count, None
+        with open(served.path("image", "big"), "rb", buffering=0) as file:
+            while file.read(1 << 20):
+                pass
+
+    def measure(self):
+        """{"rate", "p99"}; 0 and PATIENCE where the reads stop, which lets the backend go on."""
+        reader = subprocess.Popen([os.path.join(BENCH_PROGRAMS, "random_read"), self.served.path("image", "big"), "4", str(READ_SECONDS)],
+                                  stdout=subprocess.PIPE, text=True)
+        try:
+            return json.loads(reader.communicate(timeout=READ_SECONDS + PATIENCE)[0])
+        except subprocess.TimeoutExpired:
+            self.backend.go_on()
+            reader.communicate()
+            return {"rate": 0, "p99": PATIENCE * 1e6}
+
+    def hang(self):
+        self.readers = Readers(self.served.path("hung", "big"), [(4096, place * HUNG_STRIDE) for place in range(self.count)])
+
+    def join(self):
+        self.readers.join(PATIENCE)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.backend.go_on()
+        if self.readers:
+            self.join()
+
+
+class ServedGuests(Served):
+    """The same daemon on a vhost-user socket."""
+
+    def arguments(self, options):
+        self.vhost = os.path.join(self.directory, "vhost.sock")
+        return ["virtiofs", *options, "--sock", self.vhost]
+
+
+class OnQueue(QueueReader):
+    """virtio-fs: 16 reads of 4 KiB of image/big are under way on a queue, and `count` of hung/big on the same one when told."""
+    title = "virtio-fs"
+    server = ServedGuests
+
+    def __init__(self, served, _, count):
+        super().__init__(served.vhost, "image/big", "hung/big", hung_reads=count, hung_stride=HUNG_STRIDE, seconds=READ_SECONDS)
+
+    def measure(self):
+        return self.ask("measure")
+
+    def hang(self):
+        self.ask("hang")
+
+    def join(self):
+        self.ask("wait")
+
+
+def felt(name, transport, image, cold, count):
+    """What a mount feels of `count` reads that hang on another: {key: ratio or milliseconds}."""
+    found = {}
+    with HungBackend(cold.blobs) as backend, transport.server(daemons()[name], image) as served:
+        for number in range(MOUNTS - 2):
+            served.send(served.request(image, f"/{number}"))
+        served.mount("/hung", cold.bootstrap, harness.config(backend.path, tempfile.mkdtemp(dir=served.directory)))
+        with transport(served, backend, count) as reads:
+            before = reads.measure()
+            backend.hang()
+            reads.hang()
+            time.sleep(0.5)
+            during = reads.measure()
+            if during["rate"]:
+                start = time.perf_counter()
+                served.umount("/hung")
+                found["umount"] = (time.perf_counter() - start) * 1e3
+                reads.join()
+                found["eio"] = (time.perf_counter() - start) * 1e3
         backend.go_on()
-        reader.communicate()
-        return {"rate": 0, "p99": PATIENCE * 1e6}
+    found["rate"] = during["rate"] / before["rate"]
+    found["p99"] = during["p99"] / before["p99"]
+    return found
 
 
 def isolation(repeats):
     image, cold = images.big_file(), images.big_file()
+    cases = [(transport, count) for transport in (OnFuse, OnQueue) for count in HUNG_READS]
 
     def measure(name):
-        found = {}
-        for count in HUNG_READERS:
-            with HungBackend(cold.blobs) as backend, Served(daemons()[name], image) as served:
-                for number in range(MOUNTS - 2):
-                    served.send(served.request(image, f"/{number}"))
-                own = tempfile.mkdtemp(dir=served.directory)
-                hung = harness.config(backend.path, own)
-                served.mount("/hung", cold.bootstrap, hung)
-                path = served.path("image", "big")
-                with open(path, "rb", buffering=0) as file:
-                    while file.read(1 << 20):
-                        pass
-                before = random_read(path, backend)
-                backend.hang()
-                readers = Readers(served.path("hung", "big"), [(4096, place * (4 << 20)) for place in range(count)])
-                time.sleep(0.5)
-                during = random_read(path, backend)
-                if during["rate"]:
-                    start = time.perf_counter()
-                    served.umount("/hung")
-                    found[count, "umount"] = (time.perf_counter() - start) * 1e3
-                    readers.join(PATIENCE)
-                    found[count, "eio"] = (time.perf_counter() - start) * 1e3
-                backend.go_on()
-                readers.join(PATIENCE)
-            found[count, "rate"] = during["rate"] / before["rate"]
-            found[count, "p99"] = during["p99"] / before["p99"]
-        return found
+        return {(transport, count, key): value for transport, count in cases
+                for key, value in felt(name, transport, image, cold, count).items()}
 
     samples = in_turn(repeats, list(daemons()), measure)
     none = {name: [] for name in daemons()}
     rows = []
-    for count in HUNG_READERS:
-        title = f"{MOUNTS} mounts, {count} readers hang on one"
-        rows += [(f"{title}: rate of another's reads, to that before", samples[count, "rate"], {"limit": ">= 0.8"}),
-                 (f"{title}: p99 of another's reads, to that before", samples[count, "p99"], {"limit": "<= 1.2"}),
-                 (f"{title}: umount of it, ms", samples.get((count, "umount"), none), {"limit": "<= 1000"}),
-                 (f"{title}: until all its readers have EIO, ms", samples.get((count, "eio"), none), {"limit": "<= 1000"})]
+    for transport, count in cases:
+        title = f"{transport.title}, {MOUNTS} mounts, {count} reads hang on one"
+        rows += [(f"{title}: rate of another's reads, to that before", samples[transport, count, "rate"], {"limit": ">= 0.8"}),
+                 (f"{title}: p99 of another's reads, to that before", samples[transport, count, "p99"], {"limit": "<= 1.2"}),
+                 (f"{title}: umount of it, ms", samples.get((transport, count, "umount"), none), {"limit": "<= 1000"}),
+                 (f"{title}: until all its readers have EIO, ms", samples.get((transport, count, "eio"), none), {"limit": "<= 1000"})]
     return rows
 
 

@@ -153,8 +153,4 @@ void chain_writer::write_zeros(std::size_t count) noexcept {
   for_each_part(count, [](std::byte* place, std::size_t size) { std::memset(place, 0, size); });
 }
 
-void chain_writer::skip(std::size_t count) noexcept {
-  for_each_part(count, [](std::byte*, std::size_t) {});
-}
-
 } // namespace nydus::virtio

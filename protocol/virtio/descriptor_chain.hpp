@@ -51,7 +51,6 @@ public:
   /// Copies `bytes`; there has to be room.
   void write(std::span<const std::byte> bytes) noexcept;
   void write_zeros(std::size_t count) noexcept;
-  void skip(std::size_t count) noexcept;
 
 private:
   template <class Action>

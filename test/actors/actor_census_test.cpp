@@ -52,6 +52,33 @@ const actor_counters* find(const actor_list& list, const std::string& name) {
 
 } // namespace
 
+TEST_CASE("who asks right after another one sees the same rate") {
+  caf::actor_system_config config;
+  caf::actor_system system{config};
+  const auto census = spawn_actor_census(system);
+  caf::scoped_actor asker{system};
+  std::atomic<bool> is_held{false};
+  auto echo = system.spawn<slow_echo, caf::detached>("watched", is_held);
+  for (int i = 0; i < 100; ++i)
+    asker->request(echo, 10s, i).receive([](int) {}, [](const caf::error&) { FAIL("no answer"); });
+  const auto rate = [&] {
+    for (const auto& one : list_of(asker, census).actors)
+      if (one.counters->name == "watched")
+        return one.rate;
+    return 0.0;
+  };
+  const auto first = rate(), second = rate();
+  CHECK(first > 0);
+  CHECK(second > 0);
+  std::this_thread::sleep_for(1100ms);
+  (void) rate(); // from here on nothing is handled
+  std::this_thread::sleep_for(1100ms);
+  (void) rate();
+  CHECK(rate() == 0);
+  caf::anon_send_exit(echo, caf::exit_reason::user_shutdown);
+  end_actor_census(system);
+}
+
 TEST_CASE("an actor is listed with its messages, those that wait and the most that ever did") {
   caf::actor_system_config config;
   caf::actor_system system{config};
@@ -77,6 +104,8 @@ TEST_CASE("an actor is listed with its messages, those that wait and the most th
   CHECK(counters->handled == 10);
   CHECK(counters->depth() == 0);
   CHECK(counters->deepest >= 9);
+  for (int i = 0; i < 1000 && counters->busy == 0; ++i) // counted once its turn has ended
+    std::this_thread::sleep_for(1ms);
   CHECK(counters->busy > 0);
 
   caf::anon_send_exit(echo, caf::exit_reason::user_shutdown);

@@ -220,7 +220,8 @@ TEST_CASE("whoever waits goes before prefetch") {
   for (std::uint32_t i = 4; i < chunk_count; i += 2) // apart, so that each is a read of its own
     asker->send(b.cache, prefetch_chunks{caf::actor_cast<caf::actor>(asker), {b.chunks[i]}, {}});
   b.ask(asker, 1, {b.chunks[0]});
-  std::this_thread::sleep_for(50ms);
+  for (int i = 0; i < 5000 && b.backend->reads < 3; ++i)
+    std::this_thread::sleep_for(1ms);
   CHECK(b.backend->reads == 3); // two prefetches, and the reader beside them
   b.backend->is_held = false;
   CHECK(b.answer(asker).ticket == 1);

@@ -1,74 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What else goes wrong on a host: mounts that go while they are read, floods of calls, no descriptors, a cache that may not
-be written, a backend that comes and goes. Each gives a clear error, and nothing of it is left once its cause is gone.
+"""What else goes wrong on a host: mounts that go while they are read, floods of calls, no descriptors, little memory, a
+cache that may not be written, a backend that comes and goes. Each gives a clear error, and nothing of it is left once its cause is gone.
 
 NYDUS_TEST_FAULTS: how many times longer than by default."""
 import contextlib
 import errno
+import hashlib
 import os
-import random
 import resource
+import signal
 import subprocess
-import threading
 import time
-import unittest
 
+from async_reads import AsyncReads
 from harness import Daemon, UnixConnection
-from isolation_test import PATIENCE, Images
 from hung_backend import within
+from isolation_test import PATIENCE
+from memory_group import MemoryGroup
+from watchers import WatchedImages, Watchers
 
 LENGTH = int(os.environ.get("NYDUS_TEST_FAULTS", "1"))
+# Twice what it needs of its own for nine readers; of the page cache of 64 MiB that it reads and writes most has to go.
+LITTLE_MEMORY = 32 << 20
 
 
-class Watchers:
-    """Threads that do `work(random.Random)` again and again; what it raises is kept, and the first one is raised at the end."""
-
-    def __init__(self, count, work):
-        self.stop, self.wrong, self.rounds = threading.Event(), [], 0
-        self.threads = [threading.Thread(target=self.run, args=(work, seed), daemon=True) for seed in range(count)]
-        for thread in self.threads:
-            thread.start()
-
-    def run(self, work, seed):
-        chance = random.Random(seed)
-        while not self.stop.is_set():
-            try:
-                work(chance)
-                self.rounds += 1
-            except Exception as why:  # pylint: disable=broad-except
-                self.wrong.append(why)
-                return
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stop.set()
-        for thread in self.threads:
-            thread.join(PATIENCE)
-            if thread.is_alive():
-                self.wrong.append(AssertionError("a watcher hangs"))
-        if self.wrong:
-            raise self.wrong[0]
-
-
-class Faults(Images):
-    def read_some(self, daemon, name, chance, allowed=()):
-        """One random piece: its bytes are right, or it fails in one of the `allowed` ways."""
-        place = chance.randrange(len(self.bytes_of["big"]))
-        try:
-            with open(daemon.path(name, "big"), "rb", buffering=0) as opened:
-                got = os.pread(opened.fileno(), 8192, place)
-        except OSError as why:
-            if why.errno in allowed:
-                return
-            raise
-        wanted = self.bytes_of["big"][place:place + 8192]
-        if allowed and got:  # where a later page fails the kernel gives those before it
-            wanted = wanted[:len(got)]
-        if got != wanted:
-            raise AssertionError(f"{name}/big at {place}: {len(got)} wrong bytes")
-
+class Faults(WatchedImages):
     def test_a_hundred_mounts_and_umounts_race_readers(self):
         gone = (errno.ENOENT, errno.EIO, errno.ENOTDIR, errno.ESTALE)
         with Daemon() as daemon:
@@ -133,6 +89,46 @@ class Faults(Images):
             resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, whole)
             self.mount(daemon, "more", self.big)
             within(PATIENCE, self.assert_right, daemon, "more", ["big"])
+
+    def test_held_to_little_memory_by_a_cgroup_it_reads_right_and_lives(self):
+        with Daemon() as daemon:
+            for number in range(20):
+                self.mount(daemon, f"small-{number}", self.small)
+            with MemoryGroup(daemon.process.pid, LITTLE_MEMORY) as group:
+                for number in range(3):
+                    self.mount(daemon, f"big-{number}", self.big)
+                with contextlib.ExitStack() as watched:
+                    for number in range(3):
+                        watched.enter_context(Watchers(3, lambda chance, name=f"big-{number}": self.read_some(daemon, name, chance)))
+                    for number in range(20):
+                        within(PATIENCE, self.assert_right, daemon, f"small-{number}")
+                    for number in range(3):
+                        within(2 * PATIENCE, self.assert_right, daemon, f"big-{number}", ["big"])
+                self.assertGreater(group.times_met(), 0)
+                self.assertEqual(within(PATIENCE, daemon.call, "GET", "/api/v1/daemon")[0], 200)
+            self.mount(daemon, "more", self.small)
+            within(PATIENCE, self.assert_right, daemon, "more")
+
+    def test_readers_that_stand_still_hold_up_nobody_and_read_on(self):
+        """Stopped processes, and asynchronous reads whose results nobody takes."""
+        with Daemon() as daemon:
+            self.mount(daemon, "image", self.big)
+            stopped = [subprocess.Popen(["sha256sum", daemon.path("image/big")], stdout=subprocess.PIPE, text=True) for _ in range(16)]
+            for reader in stopped:
+                reader.send_signal(signal.SIGSTOP)
+            untaken = AsyncReads(daemon.path("image/big"), 4096, [place * 4096 for place in range(2000)])
+            with Watchers(2, lambda chance: self.read_some(daemon, "image", chance)) as readers:
+                self.mount(daemon, "other", self.big)
+                within(PATIENCE, self.assert_right, daemon, "other", ["big"])
+                self.assertEqual(within(PATIENCE, daemon.umount, "/other")[0], 204)
+            self.assertGreater(readers.rounds, 0)
+            for reader in stopped:
+                reader.send_signal(signal.SIGCONT)
+            wanted = hashlib.sha256(self.bytes_of["big"]).hexdigest()
+            self.assertEqual({reader.communicate(timeout=PATIENCE)[0].split()[0] for reader in stopped}, {wanted})
+            self.assertEqual(untaken.join(PATIENCE), 0)
+            self.assertEqual([untaken.got[place] for place in (0, 1999)],
+                             [self.bytes_of["big"][at:at + 4096] for at in (0, 1999 * 4096)])
 
     def test_a_cache_folder_that_may_not_be_written_is_named_and_used_once_it_may(self):
         with Daemon() as daemon:

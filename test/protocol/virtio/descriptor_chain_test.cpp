@@ -202,10 +202,11 @@ TEST_CASE("an answer is written across places") {
   writer.write(std::as_bytes(std::span{"abcdef", 6}));
   CHECK(std::string(first.data(), 4) == "abcd");
   CHECK(std::string(second.data(), 2) == "ef");
-  writer.skip(3);
   third.fill('x');
+  writer.write(std::as_bytes(std::span{"ghi", 3}));
   writer.write_zeros(2);
-  CHECK(std::string(third.data(), 4) == std::string("x\0\0x", 4));
+  CHECK(std::string(second.data(), 4) == "efgh");
+  CHECK(std::string(third.data(), 4) == std::string("i\0\0x", 4));
 }
 
 TEST_CASE("a request is copied out of its places as far as there is room") {
