@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actors/fuse_notifier.hpp"
 
-#include "actors/message_types.hpp"
 #include "actors/lasting_actor.hpp"
+#include "actors/message_types.hpp"
 #include "protocol/fuse/device.hpp"
 
 namespace nydus {
