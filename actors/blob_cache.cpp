@@ -3,10 +3,11 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <utility>
 
 #include "actors/blob_fetcher.hpp"
+#include "actors/lasting_actor.hpp"
 #include "actors/message_types.hpp"
-#include "actors/observed_actor.hpp"
 #include "actors/trace_ring.hpp"
 
 namespace nydus {
@@ -20,7 +21,8 @@ constexpr std::size_t most_under_way_ahead = 1024;
 struct waiter {
   caf::actor asker;
   std::uint64_t ticket = 0;
-  std::size_t missing = 0;
+  std::vector<chunk> wanted;
+  std::size_t missing = 0; // of them
   std::vector<settled_chunk> settled;
 };
 using waiter_handle = std::shared_ptr<waiter>;
@@ -32,10 +34,10 @@ struct prefetch_job {
   prefetched total;
 };
 
-class blob_cache : public observed_actor {
+class blob_cache : public lasting_actor {
 public:
   blob_cache(caf::actor_config& config, blob_cache_parts parts)
-      : observed_actor(config, "blob_cache", parts.source.id),
+      : lasting_actor(config, "blob_cache", parts.source.id),
         parts_(std::make_shared<const blob_cache_parts>(std::move(parts))) {}
 
   caf::behavior make_behavior() override {
@@ -53,6 +55,31 @@ public:
   }
 
 private:
+  /// A read whose answer comes all the same finds nobody waiting.
+  void start_anew(const caf::type_erased_tuple& lost) noexcept override {
+    if (const auto* asked = as<need_chunks>(lost); asked != nullptr && !asked->wanted.empty())
+      fail(asked->asker, asked->ticket, asked->wanted);
+    else if (const auto* ahead = as<prefetch_chunks>(lost))
+      send(ahead->asker, prefetched{});
+    // One that waits for several chunks is told of each: the first answer to a ticket counts.
+    for (const auto& [offset, waiters] : waiters_)
+      for (const auto& waiting : waiters)
+        fail(waiting->asker, waiting->ticket, waiting->wanted);
+    for (const auto& [offset, job] : jobs_)
+      if (std::exchange(job->missing, 0) != 0)
+        send(job->asker, job->total);
+    send(parts_->fetcher, drop_runs{caf::actor_cast<caf::actor>(this)});
+    waiters_.clear();
+    jobs_.clear();
+  }
+
+  void fail(const caf::actor& asker, std::uint64_t ticket, const std::vector<chunk>& wanted) {
+    chunks_ready nothing{ticket, {}};
+    for (const auto& one : wanted)
+      nothing.chunks.push_back({one.compressed_offset, nullptr, errc::abandoned});
+    send(asker, std::move(nothing));
+  }
+
   bool is_servable(const chunk& wanted) const noexcept {
     return parts_->files && parts_->files->is_servable(wanted);
   }
@@ -64,7 +91,7 @@ private:
   }
 
   void need(const need_chunks& asked) {
-    auto waiting = std::make_shared<waiter>(waiter{asked.asker, asked.ticket, 0, {}});
+    auto waiting = std::make_shared<waiter>(waiter{asked.asker, asked.ticket, asked.wanted, 0, {}});
     std::vector<chunk> to_fetch;
     for (const auto& wanted : asked.wanted) {
       if (is_servable(wanted)) { // came while the message was under way
@@ -122,13 +149,12 @@ private:
       const auto flight = waiters_.find(settled.compressed_offset);
       if (flight == waiters_.end())
         continue;
-      const auto waiters = std::move(flight->second);
-      waiters_.erase(flight);
-      for (const auto& waiting : waiters) {
+      for (const auto& waiting : flight->second) {
         waiting->settled.push_back(settled);
         if (--waiting->missing == 0)
           answer(*waiting);
       }
+      waiters_.erase(flight);
     }
     if (outcome.is_prefetch)
       finish_prefetch(outcome);

@@ -8,8 +8,9 @@
 #include <vector>
 
 #include "actors/blob_reader.hpp"
+#include "actors/lasting_actor.hpp"
+#include "actors/log_line.hpp"
 #include "actors/message_types.hpp"
-#include "actors/observed_actor.hpp"
 
 namespace nydus {
 
@@ -17,48 +18,48 @@ namespace {
 
 constexpr std::chrono::seconds idle_reader_life{5};
 
+using run_handle = std::shared_ptr<const fetch_run>;
+
 /// Runs by cache, which take turns.
 class fair_queue {
 public:
   bool is_empty() const noexcept { return size_ == 0; }
   std::size_t size() const noexcept { return size_; }
-  const fetch_run& front() const { return lanes_.front().runs.front(); }
+  const run_handle& front() const { return lanes_.front().runs.front(); }
 
-  void push(fetch_run run) {
-    auto own = lane_of(run.cache.id());
+  void push(run_handle run) {
+    auto own = lane_of(run->cache.id());
     if (own == lanes_.end())
-      own = lanes_.insert(lanes_.end(), lane{run.cache.id(), {}});
+      own = lanes_.insert(lanes_.end(), lane{run->cache.id(), {}});
     own->runs.push_back(std::move(run));
     ++size_;
   }
 
-  fetch_run pop() {
+  void pop() {
     auto first = std::move(lanes_.front());
     lanes_.pop_front();
-    auto run = std::move(first.runs.front());
     first.runs.pop_front();
     --size_;
     if (!first.runs.empty())
       lanes_.push_back(std::move(first));
-    return run;
   }
 
-  /// Takes out the run of `cache` that reads the byte at `offset`, if it is here.
-  bool take(caf::actor_id cache, std::uint64_t offset, fetch_run& taken) {
+  /// Takes out the run of `cache` that reads the byte at `offset`; null if it is not here.
+  run_handle take(caf::actor_id cache, std::uint64_t offset) {
     const auto own = lane_of(cache);
     if (own == lanes_.end())
-      return false;
-    const auto found = std::find_if(own->runs.begin(), own->runs.end(), [&](const fetch_run& one) {
-      return offset >= one.run.offset && offset - one.run.offset < one.run.size;
+      return nullptr;
+    const auto found = std::find_if(own->runs.begin(), own->runs.end(), [&](const run_handle& one) {
+      return offset >= one->run.offset && offset - one->run.offset < one->run.size;
     });
     if (found == own->runs.end())
-      return false;
-    taken = std::move(*found);
+      return nullptr;
+    auto taken = std::move(*found);
     own->runs.erase(found);
     --size_;
     if (own->runs.empty())
       lanes_.erase(own);
-    return true;
+    return taken;
   }
 
   void drop(caf::actor_id cache) {
@@ -77,7 +78,7 @@ public:
 private:
   struct lane {
     caf::actor_id cache = 0;
-    std::deque<fetch_run> runs;
+    std::deque<run_handle> runs;
   };
 
   std::deque<lane>::iterator lane_of(caf::actor_id cache) {
@@ -88,10 +89,10 @@ private:
   std::size_t size_ = 0;
 };
 
-class blob_fetcher : public observed_actor {
+class blob_fetcher : public lasting_actor {
 public:
   blob_fetcher(caf::actor_config& config, blob_fetcher_parts parts)
-      : observed_actor(config, "blob_fetcher", parts.name), parts_(std::move(parts)) {
+      : lasting_actor(config, "blob_fetcher", parts.name), parts_(std::move(parts)) {
     parts_.seen->name = parts_.name;
     parts_.seen->request_limit = parts_.limits.backend_requests;
     parts_.seen->byte_limit = parts_.limits.backend_bytes;
@@ -100,12 +101,13 @@ public:
   caf::behavior make_behavior() override {
     return {
         [this](fetch_run& asked) {
-          (asked.is_prefetch ? prefetching_ : waiting_).push(std::move(asked));
+          auto run = std::make_shared<const fetch_run>(std::move(asked));
+          (run->is_prefetch ? prefetching_ : waiting_).push(std::move(run));
           dispatch();
         },
         [this](const hurry_run& asked) {
-          fetch_run run;
-          if (!prefetching_.take(asked.cache.id(), asked.compressed_offset, run))
+          auto run = prefetching_.take(asked.cache.id(), asked.compressed_offset);
+          if (!run)
             return; // under way already
           waiting_.push(std::move(run));
           dispatch();
@@ -141,10 +143,28 @@ private:
   };
   struct reader_job {
     caf::actor reader;
-    std::uint64_t bytes = 0;
-    bool is_prefetch = false;
+    run_handle run;
     std::uint64_t began = 0; // nanoseconds
   };
+
+  /// Readers that still read come back unknown, and end then.
+  void start_anew(const caf::type_erased_tuple& lost) noexcept override {
+    if (const auto* asked = as<fetch_run>(lost); asked != nullptr && asked->cache)
+      fail(*asked, errc::abandoned); // else it is among these
+    for (auto* queue : {&waiting_, &prefetching_})
+      for (; !queue->is_empty(); queue->pop())
+        fail(*queue->front(), errc::abandoned);
+    for (const auto& [id, job] : under_way_)
+      fail(*job.run, errc::abandoned);
+    for (const auto& one : idle_)
+      anon_send_exit(one.reader, caf::exit_reason::user_shutdown);
+    idle_.clear();
+    under_way_.clear();
+    bytes_under_way_ = prefetches_under_way_ = readers_ = 0;
+    show();
+  }
+
+  void fail(const fetch_run& run, errc why) { send(run.cache, failed_run(run, why)); }
 
   bool has_place_for(const fetch_run& next) const noexcept {
     const auto& limits = parts_.limits;
@@ -160,36 +180,51 @@ private:
   void dispatch() {
     while (true) {
       auto& queue = waiting_.is_empty() ? prefetching_ : waiting_;
-      if (queue.is_empty() || !has_place_for(queue.front()) ||
+      if (queue.is_empty() || !has_place_for(*queue.front()) ||
           (waiting_.is_empty() && prefetches_under_way_ >= prefetch_places()))
         break;
-      start(queue.pop());
+      const auto reader = take_reader();
+      if (reader)
+        start(reader, queue.front());
+      else if (under_way_.empty())
+        fail(*queue.front(), errc::unavailable);
+      else
+        break; // until one of those comes back
+      queue.pop();
     }
     show();
   }
 
-  void start(fetch_run run) {
-    caf::actor reader;
-    if (idle_.empty()) {
-      reader = spawn_blob_reader(system(), caf::actor_cast<caf::actor>(this), parts_.name);
-      ++readers_;
-    } else {
-      reader = std::move(idle_.back().reader);
+  /// An idle reader, or a new one; null if there is no thread for it.
+  caf::actor take_reader() {
+    if (!idle_.empty()) {
+      auto reader = std::move(idle_.back().reader);
       idle_.pop_back();
+      return reader;
     }
-    under_way_.emplace(reader.id(), reader_job{reader, run.run.size, run.is_prefetch, now_nanoseconds()});
-    bytes_under_way_ += run.run.size;
-    prefetches_under_way_ += run.is_prefetch ? 1 : 0;
+    auto reader = spawn_blob_reader(system(), caf::actor_cast<caf::actor>(this), parts_.name);
+    if (!reader) {
+      log_line(log_level::error, "no reader for the backend " + parts_.name + ": " + reader.error().detail);
+      return {};
+    }
+    ++readers_;
+    return *std::move(reader);
+  }
+
+  void start(const caf::actor& reader, const run_handle& run) {
+    under_way_.emplace(reader.id(), reader_job{reader, run, now_nanoseconds()});
+    bytes_under_way_ += run->run.size;
+    prefetches_under_way_ += run->is_prefetch ? 1 : 0;
     // Named without a unit, so that it wakes on its own thread and not here.
-    caf::anon_send(reader, read_run{std::move(run), reactor::current()});
+    caf::anon_send(reader, read_run{run, reactor::current()});
   }
 
   void take_back(const caf::actor& reader) {
     const auto found = under_way_.find(reader.id());
     if (found == under_way_.end())
-      return;
-    bytes_under_way_ -= found->second.bytes;
-    prefetches_under_way_ -= found->second.is_prefetch ? 1 : 0;
+      return anon_send_exit(reader, caf::exit_reason::user_shutdown); // from before a new start
+    bytes_under_way_ -= found->second.run->run.size;
+    prefetches_under_way_ -= found->second.run->is_prefetch ? 1 : 0;
     under_way_.erase(found);
     idle_.push_back({reader, steady::now()});
     dispatch();

@@ -7,7 +7,7 @@
 #include "actors/blob_fetcher.hpp"
 #include "actors/log_line.hpp"
 #include "actors/message_types.hpp"
-#include "actors/observed_actor.hpp"
+#include "actors/threaded_actor.hpp"
 #include "storage/chunk_decode.hpp"
 
 namespace nydus {
@@ -91,8 +91,8 @@ void note_failure(trace_event& trace, errc why) noexcept {
     trace.outcome = static_cast<std::uint32_t>(to_errno(why));
 }
 
-run_read carry_out(const fetch_run& work) {
-  const auto& parts = *work.parts;
+/// The answer to `work`, with no chunk in it yet.
+run_read answer_to(const fetch_run& work) {
   run_read done;
   done.offset = work.run.offset;
   done.is_prefetch = work.is_prefetch;
@@ -101,9 +101,15 @@ run_read carry_out(const fetch_run& work) {
   done.trace.mount = work.cause.mount;
   done.trace.subject = work.run.offset;
   done.trace.opcode = static_cast<std::uint32_t>(work.run.chunks.size());
-  done.trace.name_blob(parts.source.id);
+  done.trace.name_blob(work.parts->source.id);
   done.trace.times.received = work.queued_at;
   done.trace.times.routed = now_nanoseconds();
+  return done;
+}
+
+run_read carry_out(const fetch_run& work) {
+  const auto& parts = *work.parts;
+  auto done = answer_to(work);
   std::vector<chunk> missing;
   for (const auto& wanted : work.run.chunks) {
     if (auto kept = settle_kept(parts, wanted))
@@ -135,22 +141,28 @@ run_read carry_out(const fetch_run& work) {
   return done;
 }
 
-class blob_reader : public observed_actor {
+class blob_reader : public threaded_actor {
 public:
   blob_reader(caf::actor_config& config, caf::actor fetcher, const std::string& backend)
-      : observed_actor(config, "blob_reader", backend), fetcher_(std::move(fetcher)) {}
+      : threaded_actor(config, "blob_reader", backend), fetcher_(std::move(fetcher)) {}
 
   caf::behavior make_behavior() override {
-    return {[this](const read_run& asked) {
-      auto outcome = carry_out(asked.work);
-      send_to(asked.home, asked.work.cache, std::move(outcome));
-      send_to(asked.home, fetcher_, reader_idle{caf::actor_cast<caf::actor>(this)});
-    }};
+    return {[this](const read_run& asked) { answer(asked, carry_out(*asked.work)); }};
   }
 
   void on_exit() override { fetcher_ = nullptr; }
 
 private:
+  void start_anew(const caf::type_erased_tuple& lost) noexcept override {
+    if (const auto* asked = as<read_run>(lost))
+      answer(*asked, failed_run(*asked->work, errc::abandoned));
+  }
+
+  void answer(const read_run& asked, run_read outcome) {
+    send_to(asked.home, asked.work->cache, std::move(outcome));
+    send_to(asked.home, fetcher_, reader_idle{caf::actor_cast<caf::actor>(this)});
+  }
+
   /// Straight to the reactor that the work came from: by way of the worker pool it would wake two threads.
   template <class Message>
   void send_to(reactor* home, const caf::actor& to, Message message) {
@@ -162,8 +174,18 @@ private:
 
 } // namespace
 
-caf::actor spawn_blob_reader(caf::actor_system& system, caf::actor fetcher, const std::string& backend) {
-  return system.spawn<blob_reader, caf::detached>(std::move(fetcher), backend);
+run_read failed_run(const fetch_run& work, errc why) {
+  auto failed = answer_to(work);
+  for (const auto& wanted : work.run.chunks)
+    failed.chunks.push_back({wanted.compressed_offset, nullptr, why});
+  note_failure(failed.trace, why);
+  failed.trace.ended = now_nanoseconds();
+  return failed;
+}
+
+result<caf::actor> spawn_blob_reader(caf::actor_system& system, caf::actor fetcher,
+                                     const std::string& backend) {
+  return spawn_threaded<blob_reader>(system, std::move(fetcher), backend);
 }
 
 } // namespace nydus

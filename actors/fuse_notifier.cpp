@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actors/fuse_notifier.hpp"
 
+#include "actors/lasting_actor.hpp"
 #include "actors/message_types.hpp"
-#include "actors/observed_actor.hpp"
 #include "protocol/fuse/device.hpp"
 
 namespace nydus {
 
 namespace {
 
-class fuse_notifier : public observed_actor {
+class fuse_notifier : public lasting_actor {
 public:
-  fuse_notifier(caf::actor_config& config, int fd) : observed_actor(config, "fuse_notifier", ""), fd_(fd) {}
+  fuse_notifier(caf::actor_config& config, int fd) : lasting_actor(config, "fuse_notifier", ""), fd_(fd) {}
 
   caf::behavior make_behavior() override {
     return {[this](const drop_cache& stale) {

@@ -3,7 +3,7 @@
 
 #include "actors/error_code.hpp"
 #include "actors/message_types.hpp"
-#include "actors/observed_actor.hpp"
+#include "actors/threaded_actor.hpp"
 
 namespace nydus {
 
@@ -34,9 +34,9 @@ result<opened_image> open(const mount_image& wanted) {
   return opened;
 }
 
-class image_opener : public observed_actor {
+class image_opener : public threaded_actor {
 public:
-  explicit image_opener(caf::actor_config& config) : observed_actor(config, "image_opener", "") {}
+  explicit image_opener(caf::actor_config& config) : threaded_actor(config, "image_opener", "") {}
 
   caf::behavior make_behavior() override {
     return {[](const open_mount& asked) -> caf::result<opened_image> {
@@ -50,8 +50,8 @@ public:
 
 } // namespace
 
-caf::actor spawn_image_opener(caf::actor_system& system) {
-  return system.spawn<image_opener, caf::detached>();
+result<caf::actor> spawn_image_opener(caf::actor_system& system) {
+  return spawn_threaded<image_opener>(system);
 }
 
 } // namespace nydus

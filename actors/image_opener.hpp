@@ -27,7 +27,7 @@ struct opened_image {
 };
 
 /// Opens one image after the other in a thread of its own. A dead file system holds it for ever, so whoever
-/// has several images to open takes several of these.
-caf::actor spawn_image_opener(caf::actor_system& system);
+/// has several images to open takes several of these. unavailable if there is no thread for it.
+result<caf::actor> spawn_image_opener(caf::actor_system& system);
 
 } // namespace nydus

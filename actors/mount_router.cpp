@@ -36,6 +36,11 @@ private:
     return request != nullptr;
   }
 
+  void start_anew(const caf::type_erased_tuple& lost) noexcept override {
+    if (const auto* request = as<fs_request>(lost); request != nullptr && request->port)
+      fail(*request, EIO);
+  }
+
   void direct(fs_request& request) {
     const auto node = request.asked.nodeid;
     const route* to = nullptr;

@@ -155,17 +155,20 @@ private:
       }
       return refuse({errc::already_exists, "object or filesystem already exists"});
     }
-    if (!changing_.insert(*path).second)
+    if (changing_.count(*path) != 0)
       return refuse({errc::already_exists, "another change of '" + *path + "' is under way"});
-    auto answer = make_response_promise<promise>();
     const auto opener = idle_opener();
-    request(opener, caf::infinite, open_mount{asked})
+    if (!opener)
+      return refuse(opener.error());
+    changing_.insert(*path);
+    auto answer = make_response_promise<promise>();
+    request(*opener, caf::infinite, open_mount{asked})
         .then(
-            [this, asked, answer, is_remount, opener](const opened_image& opened) {
+            [this, asked, answer, is_remount, opener = *opener](const opened_image& opened) {
               release(opener);
               complete(asked, opened, is_remount, answer);
             },
-            [this, asked, answer, opener](const caf::error& why) mutable {
+            [this, asked, answer, opener = *opener](const caf::error& why) mutable {
               release(opener);
               changing_.erase(asked.mountpoint);
               answer.deliver(caf::error{why});
@@ -174,8 +177,8 @@ private:
   }
 
   /// One that waits for no file system: threads are not made for each mount, and one that hangs holds no
-  /// other.
-  caf::actor idle_opener() {
+  /// other. unavailable if there is no thread for another one.
+  result<caf::actor> idle_opener() {
     if (idle_openers_.empty())
       return spawn_image_opener(system());
     auto opener = std::move(idle_openers_.back());

@@ -34,7 +34,8 @@ private:
     std::shared_ptr<std::atomic<std::uint32_t>> under_way; // reads
   };
 
-  reader& least_busy(std::uint64_t disk);
+  /// Null if there is none and the process gets no more threads.
+  reader* least_busy(std::uint64_t disk);
 
   caf::actor_system& system_;
   std::string port_name_;

@@ -8,21 +8,21 @@
 #include <string>
 #include <utility>
 
-#include "actors/observed_actor.hpp"
+#include "actors/lasting_actor.hpp"
 #include "actors/reactor.hpp"
 
 namespace nydus {
 
-class pinned_actor : public observed_actor {
+class pinned_actor : public lasting_actor {
 public:
   pinned_actor(caf::actor_config& config, reactor& home, std::string kind)
-      : observed_actor(config, std::move(kind), home.name()), home_(home) {}
+      : lasting_actor(config, std::move(kind), home.name()), home_(home) {}
 
   void enqueue(caf::mailbox_element_ptr what, caf::execution_unit*) override {
-    observed_actor::enqueue(std::move(what), &home_);
+    lasting_actor::enqueue(std::move(what), &home_);
   }
   void launch(caf::execution_unit*, bool lazy, bool hide) override {
-    observed_actor::launch(&home_, lazy, hide);
+    lasting_actor::launch(&home_, lazy, hide);
   }
 
   reactor& home() noexcept { return home_; }

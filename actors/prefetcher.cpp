@@ -9,8 +9,8 @@
 #include <unordered_set>
 
 #include "actors/chunk_messages.hpp"
+#include "actors/lasting_actor.hpp"
 #include "actors/message_types.hpp"
-#include "actors/observed_actor.hpp"
 #include "actors/route_table.hpp"
 
 namespace nydus {
@@ -35,14 +35,14 @@ result<inode_number> resolve(const image& contents, const std::string& path) {
   return here;
 }
 
-class prefetcher : public observed_actor {
+class prefetcher : public lasting_actor {
 public:
   prefetcher(caf::actor_config& config, prefetch_parts parts)
-      : observed_actor(config, "prefetcher", parts.mountpoint), parts_(std::move(parts)) {}
+      : lasting_actor(config, "prefetcher", parts.mountpoint), parts_(std::move(parts)) {}
 
   /// Always on the worker pool, also if a reactor's actor answers: a step may list a whole directory.
   void enqueue(caf::mailbox_element_ptr what, caf::execution_unit*) override {
-    observed_actor::enqueue(std::move(what), nullptr);
+    lasting_actor::enqueue(std::move(what), nullptr);
   }
 
   caf::behavior make_behavior() override {
@@ -66,6 +66,14 @@ public:
 private:
   using go_on_atom = caf::atom_constant<caf::atom("go_on")>;
 
+  void start_anew(const caf::type_erased_tuple&) noexcept override { end(); } // nobody waits for it
+
+  void end() {
+    parts_.seen->prefetch_ended = now_millis();
+    add(parts_.seen->prefetch_millis, parts_.seen->prefetch_ended - parts_.seen->prefetch_began);
+    quit();
+  }
+
   /// Asks for the next batch, or ends.
   void step() {
     std::vector<chunk> batch;
@@ -84,11 +92,8 @@ private:
       batch.push_back(next);
       slices_.pop_front();
     }
-    if (batch.empty()) {
-      parts_.seen->prefetch_ended = now_millis();
-      add(parts_.seen->prefetch_millis, parts_.seen->prefetch_ended - parts_.seen->prefetch_began);
-      return quit();
-    }
+    if (batch.empty())
+      return end();
     send(parts_.caches[blob_index],
          prefetch_chunks{caf::actor_cast<caf::actor>(this), std::move(batch), parts_.cause});
   }

@@ -12,9 +12,9 @@
 #include "actors/file_read_counters.hpp"
 #include "actors/fs_request.hpp"
 #include "actors/hot_message.hpp"
+#include "actors/lasting_actor.hpp"
 #include "actors/log_line.hpp"
 #include "actors/message_types.hpp"
-#include "actors/observed_actor.hpp"
 #include "actors/read_ahead.hpp"
 #include "actors/waiting_reads.hpp"
 #include "protocol/fuse/dirent_packer.hpp"
@@ -52,10 +52,10 @@ file_operation operation_of(std::uint32_t opcode) noexcept {
   }
 }
 
-class rafs_mount : public observed_actor {
+class rafs_mount : public lasting_actor {
 public:
   rafs_mount(caf::actor_config& config, rafs_mount_parts parts)
-      : observed_actor(config, "rafs_mount", parts.mountpoint), parts_(std::move(parts)), needs_(parts_),
+      : lasting_actor(config, "rafs_mount", parts.mountpoint), parts_(std::move(parts)), needs_(parts_),
         ahead_(read_ahead_window), waiting_(parts_.settings->limits, parts_.counters),
         files_(*parts_.settings) {}
 
@@ -71,8 +71,28 @@ private:
   bool take_hot(caf::mailbox_element& message) override {
     auto* request = message_as<fs_request>(message);
     if (request != nullptr)
-      serve(*request);
+      answer_or_fail(*request, [&] { serve(*request); });
     return request != nullptr;
+  }
+
+  /// Calls `step`, which answers `request` or keeps it. If it throws first, the answer is EIO.
+  template <class Step>
+  void answer_or_fail(fs_request& request, Step step) {
+    is_owed_ = true;
+    try {
+      step();
+    } catch (...) {
+      if (is_owed_ && request.port)
+        fail(request, EIO);
+      throw;
+    }
+  }
+
+  void start_anew(const caf::type_erased_tuple&) noexcept override { fail_waiting(); }
+
+  void fail_waiting() {
+    for (const auto& request : waiting_.take_all())
+      fail(request, EIO);
   }
 
   const image& contents() const noexcept { return *parts_.contents; }
@@ -84,8 +104,7 @@ private:
   }
 
   void leave() {
-    for (const auto& request : waiting_.take_all())
-      fail(request, EIO);
+    fail_waiting();
     quit();
   }
 
@@ -107,11 +126,13 @@ private:
   template <class Body>
   void answer(const fs_request& request, Body body) {
     add(parts_.counters->hits[static_cast<std::size_t>(operation_of(request.asked.opcode))]);
+    is_owed_ = false;
     hand_on(request.port, context(), fs_reply{request.slot, 0, times_of(request), std::move(body)});
   }
 
   void fail(const fs_request& request, int error) {
     add(parts_.counters->errors[static_cast<std::size_t>(operation_of(request.asked.opcode))]);
+    is_owed_ = false;
     hand_on(request.port, context(), fs_reply{request.slot, error, times_of(request), {}});
   }
 
@@ -318,9 +339,9 @@ private:
     if (!ended)
       return;
     ended->request.times.ready = now_nanoseconds();
-    answer_read(ended->request, ended->slices, &*ended);
+    answer_or_fail(ended->request, [&] { answer_read(ended->request, ended->slices, &*ended); });
     while (auto next = waiting_.next_with_room())
-      read(*next);
+      answer_or_fail(*next, [&] { read(*next); });
   }
 
   /// `waited`: what a read that had to wait has got; null if all was present.
@@ -381,6 +402,7 @@ private:
   waiting_reads waiting_;
   file_read_counters files_;
   std::vector<chunk_slice> slices_; // of the read in hand
+  bool is_owed_ = false;            // the answer to the request in hand
 };
 
 std::uint32_t mapped(const id_mapping& owners, std::uint32_t id) noexcept {

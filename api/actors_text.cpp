@@ -31,7 +31,7 @@ json actor_json(const actor_facts& facts) {
           {"mailbox", one.depth()},
           {"mailbox_most", one.deepest.load()},
           {"busy_us", one.busy.load() / 1000},
-          {"restarts", one.restarts}};
+          {"restarts", one.restarts.load()}};
 }
 
 json reactor_json(const reactor& one) {

@@ -199,7 +199,7 @@ void write_actors(exposition& out, const std::map<std::string, kind_now>& now,
   out.family("nydus_actor_busy_seconds_total", "counter", "Time that they took, from samples.");
   for (const auto& [labels, done] : work)
     out.sample(labels, seconds_of_nanos(done.busy));
-  out.family("nydus_actor_restarts_total", "counter", "Actors of a kind that took the place of a dead one.");
+  out.family("nydus_actor_restarts_total", "counter", "Times that actors of a kind failed and started anew.");
   for (const auto& [labels, done] : work)
     out.sample(labels, done.restarts);
 }

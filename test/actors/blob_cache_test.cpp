@@ -7,7 +7,9 @@
 #include <filesystem>
 
 #include "actors/message_types.hpp"
+#include "test/fakes/failing_allocation.hpp"
 #include "test/fakes/fake_backend.hpp"
+#include "test/fakes/no_more_threads.hpp"
 
 using namespace nydus;
 using namespace std::chrono_literals;
@@ -116,6 +118,76 @@ TEST_CASE("a failed fetch is told and not remembered") {
   CHECK(b.answer(asker).chunks.at(0).why == errc::backend_down);
   CHECK(std::uint64_t{b.seen->errors} == 1);
   b.backend->is_failing = false;
+  b.ask(asker, 2, {b.chunks[0]});
+  CHECK(b.answer(asker).chunks.at(0).why == errc::none);
+}
+
+TEST_CASE("a reader that breaks fails its reads, and the next ones are served") {
+  bench b;
+  caf::scoped_actor asker{b.system};
+  b.backend->is_throwing = true;
+  for (std::uint64_t ticket = 1; ticket <= 20; ++ticket) { // more than there are readers
+    b.ask(asker, ticket, {b.chunks[0], b.chunks[9]});
+    const auto told = b.answer(asker);
+    CHECK(told.ticket == ticket);
+    REQUIRE(told.chunks.size() == 2);
+    CHECK(told.chunks[0].why == errc::abandoned);
+    CHECK(told.chunks[1].why == errc::abandoned);
+  }
+  b.backend->is_throwing = false;
+  b.ask(asker, 21, {b.chunks[0], b.chunks[9]});
+  CHECK(b.answer(asker).chunks.at(1).why == errc::none);
+}
+
+TEST_CASE("a cache that breaks fails what waits in it, once for each ticket that still counts, and goes on") {
+  bench b;
+  caf::scoped_actor asker{b.system};
+  b.backend->is_held = true;
+  b.ask(asker, 1, {b.chunks[0], b.chunks[1]});
+  asker->send(b.cache, prefetch_chunks{caf::actor_cast<caf::actor>(asker), {b.chunks[8]}, {}});
+  constexpr std::size_t many = 2000;
+  {
+    std::vector<chunk> wanted;
+    for (std::size_t i = 0; i < many; ++i) {
+      wanted.push_back(b.chunks[2]);
+      wanted.back().compressed_offset += i; // no two are the same
+    }
+    caf::scoped_actor unlucky{b.system};
+    const failing_allocation shortage{many * sizeof(chunk)};
+    b.ask(unlucky, 2, std::move(wanted));
+    const auto told = b.answer(unlucky);
+    CHECK(shortage.has_come());
+    CHECK(told.ticket == 2);
+    REQUIRE(told.chunks.size() == many);
+    for (const auto& one : told.chunks)
+      REQUIRE(one.why == errc::abandoned);
+  }
+  const auto told = b.answer(asker);
+  CHECK(told.ticket == 1);
+  REQUIRE(told.chunks.size() == 2);
+  CHECK(told.chunks[0].why == errc::abandoned);
+  CHECK(told.chunks[1].why == errc::abandoned);
+  bool is_prefetch_over = false;
+  asker->receive([&](const prefetched& end) { is_prefetch_over = end.bytes == 0; },
+                 caf::after(10s) >> [] { FAIL("no end of the prefetch"); });
+  CHECK(is_prefetch_over);
+  b.ask(asker, 3, {b.chunks[0]});
+  b.backend->is_held = false;
+  for (auto next = b.answer(asker);; next = b.answer(asker))
+    if (next.ticket == 3) {
+      CHECK(next.chunks.at(0).why == errc::none);
+      break;
+    }
+}
+
+TEST_CASE("a process that gets no more threads fails reads, until it gets some again") {
+  bench b;
+  caf::scoped_actor asker{b.system};
+  {
+    const no_more_threads shortage;
+    b.ask(asker, 1, {b.chunks[0]});
+    CHECK(b.answer(asker).chunks.at(0).why == errc::unavailable);
+  }
   b.ask(asker, 2, {b.chunks[0]});
   CHECK(b.answer(asker).chunks.at(0).why == errc::none);
 }

@@ -4,10 +4,13 @@
 #include <caf/all.hpp>
 #include <doctest/doctest.h>
 
+#include <set>
+#include <string>
 #include <thread>
 
 #include "actors/blob_cache.hpp"
 #include "actors/message_types.hpp"
+#include "test/fakes/failing_allocation.hpp"
 #include "test/fakes/fake_backend.hpp"
 
 using namespace nydus;
@@ -21,7 +24,7 @@ constexpr std::uint32_t chunk_size = 4096;
 
 /// A fetcher with limits, and askers that stand for caches.
 struct bench {
-  explicit bench(wait_limits limits) {
+  explicit bench(wait_limits limits, std::string name = "fake") {
     blob_cache_parts made;
     made.source.id = "blob";
     made.source.chunk_size = chunk_size;
@@ -32,7 +35,7 @@ struct bench {
     made.cache_seen = std::make_shared<cache_counters>();
     made.check_fetched = false;
     parts = std::make_shared<const blob_cache_parts>(std::move(made));
-    fetcher = spawn_blob_fetcher(system, {"fake", limits, seen});
+    fetcher = spawn_blob_fetcher(system, {std::move(name), limits, seen});
     backend->is_held = true;
   }
   ~bench() {
@@ -156,4 +159,33 @@ TEST_CASE("what a cache has queued is dropped when it leaves") {
   b.backend->is_held = false;
   CHECK(b.answered_offset(staying) == 30 * chunk_size);
   CHECK(b.backend->reads == 2);
+}
+
+TEST_CASE("a fetcher that breaks fails every run it has, and goes on with other readers") {
+  constexpr std::size_t large = 1 << 20;
+  bench b{limited(2, 1 << 30), std::string(large, 'x')}; // each reader takes its name along
+  caf::scoped_actor cache{b.system};
+  b.ask(cache, 0);
+  CHECK(b.comes_true([&] { return b.seen->requests_under_way == 1; }));
+  const failing_allocation shortage{large};
+  b.ask(cache, 1); // needs another reader
+  std::set<std::uint64_t> failed;
+  for (int i = 0; i < 2; ++i)
+    cache->receive(
+        [&](const run_read& done) {
+          CHECK(done.chunks.at(0).why == errc::abandoned);
+          failed.insert(done.offset);
+        },
+        caf::after(10s) >> [] { FAIL("no answer"); });
+  CHECK(shortage.has_come());
+  CHECK(failed == std::set<std::uint64_t>{0, chunk_size});
+  b.ask(cache, 2);
+  b.backend->is_held = false;
+  std::uint64_t answered = b.answered_offset(cache);
+  if (answered == 0) // of the reader from before, which comes all the same
+    answered = b.answered_offset(cache);
+  CHECK(answered == 2 * chunk_size);
+  CHECK(b.comes_true([&] { return b.seen->requests_under_way == 0; }));
+  CHECK(b.seen->bytes_under_way == 0);
+  CHECK(b.seen->readers == 1);
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// A backend that holds, fails or counts reads, as a test tells it.
+// A backend that holds, fails, breaks or counts reads, as a test tells it.
 #pragma once
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -20,6 +21,8 @@ public:
     ++reads;
     while (is_held)
       std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    if (is_throwing)
+      throw std::runtime_error{"the test says so"};
     if (is_failing)
       return done(failure{errc::backend_down, "the test says so"});
     owned_bytes bytes{range.size};
@@ -32,6 +35,7 @@ public:
   std::atomic<int> reads{0};
   std::atomic<bool> is_held{false};
   std::atomic<bool> is_failing{false};
+  std::atomic<bool> is_throwing{false}; // which no backend may do
 
 private:
   std::vector<std::byte> contents_;

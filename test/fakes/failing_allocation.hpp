@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// Makes one large allocation of this program fail, wherever it is made: what throws std::bad_alloc in the
+// midst of a handler. For a program that has failing_allocation.cpp among its own sources.
+#pragma once
+
+#include <cstddef>
+
+namespace nydus {
+
+/// While it lives, the first allocation of at least `size` bytes throws std::bad_alloc.
+class failing_allocation {
+public:
+  explicit failing_allocation(std::size_t size);
+  failing_allocation(const failing_allocation&) = delete;
+  failing_allocation& operator=(const failing_allocation&) = delete;
+  ~failing_allocation();
+
+  bool has_come() const noexcept;
+};
+
+} // namespace nydus
