@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds and tests everything, as CI does. `./check.sh` runs all parts in order, `./check.sh unit fuzz` those named.
-# Parts: format layering build unit sanitize fuzz end_to_end guest, and threads. The last line counts.
+# Parts: format layering build unit sanitize threads fuzz end_to_end guest. The last line counts.
 #   FUZZ_SECONDS=5        seconds per fuzzer
 #   NYDUS_TEST_CYCLES=300 mount and unmount cycles; NYDUS_TEST_KILLS=12 kills while the cache fills; NYDUS_TEST_CHANGES=250
 #                         damaged images (from NYDUS_TEST_SEED=7); more of them is the long form of those tests
@@ -8,7 +8,7 @@
 set -u
 cd "$(dirname "$0")" || exit 1
 export NYDUS_FIXTURES=${NYDUS_FIXTURES:-$PWD/../shared/fixtures} LC_ALL=C.UTF-8
-all_parts=(format layering build unit sanitize fuzz end_to_end guest)
+all_parts=(format layering build unit sanitize threads fuzz end_to_end guest)
 parts=("$@")
 [ ${#parts[@]} -gt 0 ] || parts=("${all_parts[@]}")
 passed=0 failed=0 skipped=0
@@ -129,7 +129,7 @@ guest() {
 
 install_missing
 for part in "${parts[@]}"; do
-  case " ${all_parts[*]} threads " in *" $part "*) ;; *) echo "no part '$part'; there are: ${all_parts[*]}"; exit 2 ;; esac
+  case " ${all_parts[*]} " in *" $part "*) ;; *) echo "no part '$part'; there are: ${all_parts[*]}"; exit 2 ;; esac
   say "$part"
   "$part"
 done

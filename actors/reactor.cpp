@@ -93,12 +93,13 @@ void reactor::exec_later(caf::resumable* job) {
     jobs_.push_back(job);
     return;
   }
-  // A stack that many push to and one empties; whoever finds it empty wakes the thread.
-  auto* node = new inbox_node{job, inbox_.load(std::memory_order_relaxed)};
-  while (
-      !inbox_.compare_exchange_weak(node->next, node, std::memory_order_release, std::memory_order_relaxed)) {
-  }
-  if (node->next == nullptr)
+  // A stack that many push to and one empties; whoever finds it empty wakes the thread. Once it is pushed the
+  // node is the reactor's, which may have deleted it already.
+  auto* before = inbox_.load(std::memory_order_relaxed);
+  auto* const node = new inbox_node{job, before};
+  while (!inbox_.compare_exchange_weak(before, node, std::memory_order_release, std::memory_order_relaxed))
+    node->next = before;
+  if (before == nullptr)
     wake();
 }
 

@@ -175,6 +175,8 @@ void talk_nonsense(const std::string& socket, message_spoiler& spoiler, dice& ch
   else
     bare = std::make_unique<fake::fake_vmm>(socket);
   fake::fake_vmm& vmm = started ? started->vmm() : *bare;
+  const unsigned most_unanswered = small.queue_size / 4;
+  unsigned unanswered = 0;
   for (std::uint64_t left = 1 + chance.below(most_messages_per_vmm); left > 0; --left) {
     const auto message = spoiler.next(started ? started->memory() : memory, chance);
     ++seen.messages;
@@ -182,7 +184,8 @@ void talk_nonsense(const std::string& socket, message_spoiler& spoiler, dice& ch
       ++seen.hung_up;
       break;
     }
-    if (started && chance.one_in(4)) {
+    if (started && unanswered < most_unanswered && chance.one_in(4)) {
+      ++unanswered; // nobody takes the answers, so the queue must not fill up
       const fuse_getattr_in arguments{};
       (void) started->requests().submit({.opcode = FUSE_GETATTR,
                                          .arguments = fake::bytes_of(arguments),
