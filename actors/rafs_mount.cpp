@@ -287,28 +287,36 @@ private:
     slices_.clear();
     if (const auto cut = contents().slices(inode, request.asked.offset, size, slices_); !cut)
       return fail(request, cut.error());
-    const bool is_whole_hit = needs_.are_servable(slices_);
-    if (!is_whole_hit && !waiting_.has_room(size))
+    if (needs_.are_servable(slices_))
+      return serve_hit(request, inode);
+    if (!waiting_.has_room(size))
       return waiting_.queue(std::move(request));
+    // Readers of the backend set presence bits at any time: the last chunk may have come since we looked.
+    auto needs = needs_.of_read(inode, request.asked.offset, slices_);
+    if (needs.empty())
+      return serve_hit(request, inode);
     add(parts_.cache_seen->reads);
-    if (request.times.mounted == 0)
-      request.times.mounted = now_nanoseconds();
-    if (is_whole_hit) {
-      add(parts_.cache_seen->whole_hits);
-      answer_read(request, slices_, nullptr);
-      fetch_ahead(inode, request.asked.offset);
-      return;
-    }
     add(parts_.cache_seen->partial_hits);
-    wait_for_chunks(request, inode);
+    wait_for_chunks(request, inode, std::move(needs));
   }
 
-  void wait_for_chunks(fs_request& request, inode_number inode) {
+  void serve_hit(fs_request& request, inode_number inode) {
+    add(parts_.cache_seen->reads);
+    add(parts_.cache_seen->whole_hits);
+    if (request.times.mounted == 0)
+      request.times.mounted = now_nanoseconds();
+    answer_read(request, slices_, nullptr);
+    fetch_ahead(inode, request.asked.offset);
+  }
+
+  void wait_for_chunks(fs_request& request, inode_number inode, chunk_needs::by_blob needs) {
     const auto offset = request.asked.offset;
     const fetch_cause cause{request.trace, parts_.number};
     request.times.asked = now_nanoseconds();
+    if (request.times.mounted == 0)
+      request.times.mounted = request.times.asked;
     waiting_.begin(std::move(request), slices_);
-    for (auto& [blob_index, need] : needs_.of_read(inode, offset, slices_)) {
+    for (auto& [blob_index, need] : needs) {
       need.ticket = waiting_.ask(blob_index);
       ask(blob_index, std::move(need), cause);
     }
