@@ -35,6 +35,9 @@ void* operator new(std::size_t size) {
     return memory;
   throw std::bad_alloc{};
 }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  return std::malloc(size > 0 ? size : 1); // of the same kind as the others: one delete frees them all
+}
 void operator delete(void* memory) noexcept {
   std::free(memory);
 }
