@@ -27,6 +27,7 @@ bool failing_allocation::has_come() const noexcept {
 
 } // namespace nydus
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 void* operator new(std::size_t size) {
   if (auto limit = failing_size.load(std::memory_order_relaxed); size >= limit && limit != none)
     if (failing_size.compare_exchange_strong(limit, none))
@@ -44,3 +45,4 @@ void operator delete(void* memory) noexcept {
 void operator delete(void* memory, std::size_t) noexcept {
   std::free(memory);
 }
+#endif
