@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The port of one reactor to one virtqueue: takes the guest's requests, hands them to the router, and moves
-// the bytes of the answers into the guest's memory. Neighbours: vhost_user_session opens and ends it;
+// the bytes of the answers into the guest's memory. Neighbours: queue_ports opens and ends it;
 // fuse_port is its like for /dev/fuse.
 #pragma once
 
