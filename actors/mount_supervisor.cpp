@@ -5,8 +5,6 @@
 #include <set>
 #include <utility>
 
-#include "actors/blob_cache.hpp"
-#include "actors/blob_fetcher.hpp"
 #include "actors/error_code.hpp"
 #include "actors/fuse_notifier.hpp"
 #include "actors/image_opener.hpp"
@@ -16,6 +14,7 @@
 #include "actors/pinned.hpp"
 #include "actors/prefetcher.hpp"
 #include "actors/rafs_mount.hpp"
+#include "actors/shared_caches.hpp"
 
 namespace nydus {
 
@@ -26,61 +25,13 @@ constexpr std::size_t most_idle_openers = 2;
 
 using promise = caf::typed_response_promise<mount_changed>;
 
-/// A cache that mounts share, by where its files lie and where its blob comes from.
-struct shared_cache {
-  caf::actor cache;
-  std::shared_ptr<blob_cache_files> files;
-  std::shared_ptr<backend_counters> backend_seen;
-  std::shared_ptr<cache_counters> cache_seen;
-  std::size_t users = 0;
-};
-
-/// A backend that mounts share, by its configuration and limits.
-struct shared_fetcher {
-  caf::actor fetcher;
-  std::shared_ptr<fetcher_counters> seen;
-  std::size_t users = 0;
-};
-
 struct mounted {
   std::shared_ptr<const mount_record> record;
   mount_image request;
   caf::actor mount;
   caf::actor prefetching; // null: nothing to prefetch
-  std::vector<std::string> cache_keys;
-  std::string fetcher_key; // empty: an image without data
+  shared_caches::lease caches;
 };
-
-/// What two backends have to have in common to be one.
-std::string key_of(const mount_settings& settings) {
-  const auto& localfs = settings.backend.localfs;
-  auto key = settings.backend.kind + "\n" + localfs.directory + "\n" + localfs.blob_file + "\n" +
-             std::to_string(settings.limits.backend_requests) + " " +
-             std::to_string(settings.limits.backend_bytes);
-  for (const auto& other : localfs.other_directories)
-    key += "\n" + other;
-  return key;
-}
-
-/// What two caches have to have in common to be one: a mount never depends on another one's settings.
-std::string key_of(const mount_settings& settings, const blob& source) {
-  const auto& cache = settings.cache;
-  auto key = key_of(settings) + "\n" + cache.work_directory + "\n" + source.id + "\n";
-  for (const std::uint64_t number :
-       {std::uint64_t{cache.kind == cache_config::placement::files}, std::uint64_t{cache.keep_compressed},
-        std::uint64_t{cache.recheck_cached}, std::uint64_t{cache.check_fetched},
-        std::uint64_t{cache.disable_chunk_map}, std::uint64_t{settings.batch_size},
-        std::uint64_t{source.chunk_count}, static_cast<std::uint64_t>(source.compression),
-        static_cast<std::uint64_t>(source.digests), source.uncompressed_size})
-    key += std::to_string(number) + " ";
-  return key;
-}
-
-/// What operators call the backend.
-std::string name_of(const backend_config& backend) {
-  const auto& localfs = backend.localfs;
-  return backend.kind + " " + (localfs.blob_file.empty() ? localfs.directory : localfs.blob_file);
-}
 
 std::uint64_t nanoseconds_of(std::chrono::system_clock::time_point at) noexcept {
   return static_cast<std::uint64_t>(
@@ -90,7 +41,8 @@ std::uint64_t nanoseconds_of(std::chrono::system_clock::time_point at) noexcept 
 class mount_supervisor : public pinned_actor {
 public:
   mount_supervisor(caf::actor_config& config, reactor& control, std::vector<caf::actor> routers)
-      : pinned_actor(config, control, "mount_supervisor"), routers_(std::move(routers)) {}
+      : pinned_actor(config, control, "mount_supervisor"), routers_(std::move(routers)),
+        caches_(config.host->system()) {}
 
   caf::behavior make_behavior() override {
     return {
@@ -98,7 +50,7 @@ public:
         [this](const remount_image& asked) { return begin(asked.replacement, true); },
         [this](const unmount_image& asked) { return unmount(asked); },
         [this](const list_mounts&) { return list(); },
-        [this](const list_backends&) { return backends(); },
+        [this](const list_backends&) { return caches_.backends(); },
         [this](const list_file_counters& asked) { return ask_mount(asked); },
         [this](const know_notifier& known) { notifier_ = known.notifier; },
     };
@@ -114,8 +66,6 @@ public:
     for (const auto& opener : std::exchange(idle_openers_, {}))
       send_exit(opener, caf::exit_reason::user_shutdown);
     routers_.clear();
-    caches_.clear();
-    fetchers_.clear();
   }
 
 private:
@@ -215,7 +165,10 @@ private:
     mounted added;
     added.request = asked;
     auto record = std::make_shared<mount_record>();
-    attach_caches(asked, opened, parts, added, *record);
+    auto attached = caches_.attach(*asked.settings, opened);
+    added.caches = std::move(attached.held);
+    parts.blobs = std::move(attached.blobs);
+    record->blobs = std::move(attached.records);
     added.mount = spawn_rafs_mount(system(), parts);
     const auto now = std::chrono::system_clock::now();
     const route_step step{is_remount ? route_step::kind::replace : route_step::kind::add,
@@ -249,42 +202,6 @@ private:
       changing_.erase(path);
       answer.deliver(mount_changed{});
     });
-  }
-
-  /// Finds or makes the cache of each blob, and the fetcher of their backend.
-  void attach_caches(const mount_image& asked, const opened_image& opened, rafs_mount_parts& parts,
-                     mounted& added, mount_record& record) {
-    const auto& settings = *asked.settings;
-    const auto blobs = opened.contents->blobs();
-    if (blobs.empty())
-      return; // an image without data
-    added.fetcher_key = key_of(settings);
-    const auto fetcher = attach_fetcher(settings, added.fetcher_key);
-    for (std::size_t i = 0; i < blobs.size(); ++i) {
-      auto key = key_of(settings, blobs[i]);
-      auto& shared = caches_[key];
-      if (shared.users++ == 0) {
-        shared.files = opened.files[i];
-        shared.cache_seen = std::make_shared<cache_counters>();
-        shared.backend_seen = std::make_shared<backend_counters>();
-        shared.cache = spawn_blob_cache(system(), {blobs[i], shared.files, opened.backend, fetcher,
-                                                   shared.backend_seen, shared.cache_seen,
-                                                   settings.batch_size, settings.cache.check_fetched});
-      }
-      added.cache_keys.push_back(std::move(key));
-      parts.blobs.push_back({shared.files, shared.cache});
-      record.blobs.push_back({shared.files, shared.backend_seen, shared.cache_seen});
-    }
-  }
-
-  caf::actor attach_fetcher(const mount_settings& settings, const std::string& key) {
-    auto& shared = fetchers_[key];
-    if (shared.users++ == 0) {
-      shared.seen = std::make_shared<fetcher_counters>();
-      shared.fetcher =
-          spawn_blob_fetcher(system(), {name_of(settings.backend), settings.limits, shared.seen});
-    }
-    return shared.fetcher;
   }
 
   void start_prefetch(const mount_image& asked, const rafs_mount_parts& parts, mounted& added) {
@@ -364,20 +281,7 @@ private:
     if (leaving.prefetching)
       send_exit(leaving.prefetching, caf::exit_reason::user_shutdown);
     send(leaving.mount, leave_mount{});
-    for (const auto& key : leaving.cache_keys) {
-      const auto found = caches_.find(key);
-      if (found != caches_.end() && --found->second.users == 0) {
-        send_exit(found->second.cache, caf::exit_reason::user_shutdown);
-        caches_.erase(found);
-      }
-    }
-    leaving.cache_keys.clear();
-    const auto backend = fetchers_.find(leaving.fetcher_key);
-    if (backend != fetchers_.end() && --backend->second.users == 0) {
-      send_exit(backend->second.fetcher, caf::exit_reason::user_shutdown);
-      fetchers_.erase(backend);
-    }
-    leaving.fetcher_key.clear();
+    caches_.release(leaving.caches);
   }
 
   /// Numbers are used again only after all others have had their turn, so a stale node id finds no mount.
@@ -395,19 +299,11 @@ private:
     return all;
   }
 
-  backend_list backends() const {
-    backend_list all;
-    for (const auto& [key, one] : fetchers_)
-      all.backends.push_back(one.seen);
-    return all;
-  }
-
   std::vector<caf::actor> routers_;
   caf::actor notifier_; // null until a session begins
   route_table table_;
   std::map<std::string, mounted> mounts_; // by normalized path
-  std::map<std::string, shared_cache> caches_;
-  std::map<std::string, shared_fetcher> fetchers_;
+  shared_caches caches_;
   std::vector<caf::actor> idle_openers_;
   std::set<std::string> changing_; // mountpoints whose image is being opened
   std::uint32_t last_number_ = 0;

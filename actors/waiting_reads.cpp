@@ -26,13 +26,12 @@ std::optional<fs_request> waiting_reads::next_with_room() {
   return next;
 }
 
-const waiting_read& waiting_reads::begin(fs_request request, std::vector<chunk_slice> slices) {
+void waiting_reads::begin(fs_request request, std::vector<chunk_slice> slices) {
   bytes_ += request.asked.size;
   auto& read = waiting_[++last_read_];
   read.request = std::move(request);
   read.slices = std::move(slices);
   show();
-  return read;
 }
 
 std::uint64_t waiting_reads::ask(std::uint32_t blob_index) {

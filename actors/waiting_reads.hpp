@@ -49,8 +49,8 @@ public:
   /// The first of those if there is room for it now.
   std::optional<fs_request> next_with_room();
 
-  /// A read that waits for chunks of some blobs from now on. The reference is good until the next call.
-  const waiting_read& begin(fs_request request, std::vector<chunk_slice> slices);
+  /// A read that waits for chunks of some blobs from now on: ask() for each.
+  void begin(fs_request request, std::vector<chunk_slice> slices);
   /// The read that began last has to wait for chunks of `blob_index`, too: the ticket to ask for them with.
   std::uint64_t ask(std::uint32_t blob_index);
   /// Notes an answer. The read, if that was the last one it waited for; it waits no more.
@@ -69,7 +69,7 @@ private:
 
   wait_limits limits_;
   std::shared_ptr<mount_counters> shown_;
-  std::unordered_map<std::uint64_t, waiting_read> waiting_; // in the order of last_read_
+  std::unordered_map<std::uint64_t, waiting_read> waiting_; // by number
   std::unordered_map<std::uint64_t, asked_part> parts_;     // by ticket
   std::deque<fs_request> queued_;
   std::uint64_t bytes_ = 0; // of waiting_

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actors/shared_caches.hpp"
+
+#include <caf/send.hpp>
+
+#include <cstdint>
+#include <utility>
+
+#include "actors/blob_cache.hpp"
+#include "actors/blob_fetcher.hpp"
+
+namespace nydus {
+
+namespace {
+
+/// What two backends have to have in common to be one.
+std::string key_of(const mount_settings& settings) {
+  const auto& localfs = settings.backend.localfs;
+  auto key = settings.backend.kind + "\n" + localfs.directory + "\n" + localfs.blob_file + "\n" +
+             std::to_string(settings.limits.backend_requests) + " " +
+             std::to_string(settings.limits.backend_bytes);
+  for (const auto& other : localfs.other_directories)
+    key += "\n" + other;
+  return key;
+}
+
+/// What two caches have to have in common to be one: a mount never depends on another one's settings.
+std::string key_of(const mount_settings& settings, const blob& source) {
+  const auto& cache = settings.cache;
+  auto key = key_of(settings) + "\n" + cache.work_directory + "\n" + source.id + "\n";
+  for (const std::uint64_t number :
+       {std::uint64_t{cache.kind == cache_config::placement::files}, std::uint64_t{cache.keep_compressed},
+        std::uint64_t{cache.recheck_cached}, std::uint64_t{cache.check_fetched},
+        std::uint64_t{cache.disable_chunk_map}, std::uint64_t{settings.batch_size},
+        std::uint64_t{source.chunk_count}, static_cast<std::uint64_t>(source.compression),
+        static_cast<std::uint64_t>(source.digests), source.uncompressed_size})
+    key += std::to_string(number) + " ";
+  return key;
+}
+
+/// What operators call the backend.
+std::string name_of(const backend_config& backend) {
+  const auto& localfs = backend.localfs;
+  return backend.kind + " " + (localfs.blob_file.empty() ? localfs.directory : localfs.blob_file);
+}
+
+} // namespace
+
+shared_caches::attachment shared_caches::attach(const mount_settings& settings, const opened_image& opened) {
+  attachment attached;
+  const auto blobs = opened.contents->blobs();
+  if (blobs.empty())
+    return attached; // an image without data
+  attached.held.fetcher = key_of(settings);
+  const auto fetcher = attach_fetcher(settings, attached.held.fetcher);
+  for (std::size_t i = 0; i < blobs.size(); ++i) {
+    auto key = key_of(settings, blobs[i]);
+    auto& shared = caches_[key];
+    if (shared.users++ == 0) {
+      shared.files = opened.files[i];
+      shared.cache_seen = std::make_shared<cache_counters>();
+      shared.backend_seen = std::make_shared<backend_counters>();
+      shared.cache =
+          spawn_blob_cache(system_, {blobs[i], shared.files, opened.backend, fetcher, shared.backend_seen,
+                                     shared.cache_seen, settings.batch_size, settings.cache.check_fetched});
+    }
+    attached.held.caches.push_back(std::move(key));
+    attached.blobs.push_back({shared.files, shared.cache});
+    attached.records.push_back({shared.files, shared.backend_seen, shared.cache_seen});
+  }
+  return attached;
+}
+
+caf::actor shared_caches::attach_fetcher(const mount_settings& settings, const std::string& key) {
+  auto& shared = fetchers_[key];
+  if (shared.users++ == 0) {
+    shared.seen = std::make_shared<fetcher_counters>();
+    shared.fetcher = spawn_blob_fetcher(system_, {name_of(settings.backend), settings.limits, shared.seen});
+  }
+  return shared.fetcher;
+}
+
+void shared_caches::release(lease& held) {
+  for (const auto& key : std::exchange(held.caches, {})) {
+    const auto found = caches_.find(key);
+    if (found != caches_.end() && --found->second.users == 0) {
+      caf::anon_send_exit(found->second.cache, caf::exit_reason::user_shutdown);
+      caches_.erase(found);
+    }
+  }
+  const auto backend = fetchers_.find(std::exchange(held.fetcher, {}));
+  if (backend != fetchers_.end() && --backend->second.users == 0) {
+    caf::anon_send_exit(backend->second.fetcher, caf::exit_reason::user_shutdown);
+    fetchers_.erase(backend);
+  }
+}
+
+backend_list shared_caches::backends() const {
+  backend_list all;
+  for (const auto& [key, one] : fetchers_)
+    all.backends.push_back(one.seen);
+  return all;
+}
+
+} // namespace nydus
