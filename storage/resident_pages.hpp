@@ -28,8 +28,10 @@ private:
     std::atomic<std::uint64_t> asked{0}; // milliseconds of the steady clock
   };
 
-  /// Whether window `index` has the bits `wanted`. `now`: as window::asked.
-  bool window_holds(std::uint64_t index, std::uint64_t wanted, std::uint64_t now) const noexcept;
+  /// Whether window `index` was seen to have the bits `wanted`, lately. `now`: as window::asked.
+  bool is_known(std::uint64_t index, std::uint64_t wanted, std::uint64_t now) const noexcept;
+  /// Asks the kernel for `count` windows from `first` on, a few at most. False if it does not answer.
+  bool ask(std::uint64_t first, std::uint64_t count, std::uint64_t now) const noexcept;
 
   const std::byte* start_;
   std::uint64_t size_;
