@@ -39,11 +39,6 @@ public:
       added->next.reset(below);
     } while (
         !newest_.compare_exchange_weak(below, added, std::memory_order_release, std::memory_order_relaxed));
-    wake();
-  }
-
-  /// Wakes the reader. From any thread.
-  void wake() noexcept {
     const std::uint64_t one = 1;
     (void) !::write(wake_.get(), &one, sizeof one);
   }

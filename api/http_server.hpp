@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // HTTP/1.1 on a unix socket, by libmicrohttpd: many clients at once, requests answered in any order.
-// Neighbours: http_target reads request lines; nydusd.cpp hands requests to api_front.
+// Neighbours: http_target reads request lines; http_inbox brings answers to the reactor; nydusd.cpp hands
+// requests to api_front, which runs on the same reactor, so that a call wakes no thread on its way there.
 #pragma once
+
+#include <caf/actor.hpp>
+#include <caf/actor_system.hpp>
 
 #include <functional>
 #include <map>
@@ -11,6 +15,8 @@
 #include "protocol/result.hpp"
 
 namespace nydus {
+
+class reactor;
 
 /// Bytes of a request body at most; longer ones are answered 413 and read to their end.
 constexpr std::size_t largest_http_body = 10 << 20;
@@ -36,24 +42,24 @@ public:
   virtual void answer(http_answer with) = 0;
 };
 
-/// Threads: one of its own, which alone touches the library; handlers are called on it and must not block.
+/// Threads: the library, and the handler that it calls, run on the reactor alone; the handler must not block.
 /// Connections that idle are never closed by us, whether or not they ever sent a byte.
 class http_server {
 public:
   using handler = std::function<void(http_request, std::shared_ptr<http_responder>)>;
 
   /// Listens at `path`: a stale socket there is replaced, the new one has mode 0600. unavailable names the
-  /// call.
-  static result<std::unique_ptr<http_server>> start(const std::string& path, handler handle);
+  /// call. `where` has to run until the server is destroyed.
+  static result<std::unique_ptr<http_server>> start(caf::actor_system& system, reactor& where,
+                                                    const std::string& path, handler handle);
   /// Answers what is still unanswered with 503, sends what is answered (for a second at most), ends all
-  /// connections and removes the socket.
+  /// connections and removes the socket. Waits for the reactor, so it is not called there.
   ~http_server();
 
-  struct loop; // in the source alone
-
 private:
-  explicit http_server(std::unique_ptr<loop> serving);
-  std::unique_ptr<loop> loop_;
+  http_server(caf::actor_system& system, caf::actor runner) : system_(system), runner_(std::move(runner)) {}
+  caf::actor_system& system_;
+  caf::actor runner_;
 };
 
 } // namespace nydus

@@ -185,7 +185,7 @@ result<void> run(const daemon_options& options, const end_events& events) {
     parts.set_log_level = set_log_level;
     parts.exit = [&events] { events.exit_asked(); };
     auto front = spawn_api_front((*served)->system(), (*served)->control(), std::move(parts));
-    auto listening = http_server::start(options.apisock,
+    auto listening = http_server::start((*served)->system(), (*served)->control(), options.apisock,
                                         [front](http_request request, std::shared_ptr<http_responder> to) {
                                           caf::anon_send(front, http_call{std::move(request), std::move(to)});
                                         });

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/http_server.hpp"
 
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
 #include <doctest/doctest.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -15,6 +17,7 @@
 #include <thread>
 #include <vector>
 
+#include "actors/reactor.hpp"
 #include "protocol/unique_fd.hpp"
 
 using namespace nydus;
@@ -112,8 +115,26 @@ void echo(http_request asked, const std::shared_ptr<http_responder>& to) {
   to->answer({200, text + " " + std::to_string(asked.body.size())});
 }
 
+/// The reactor that the servers of all tests run on.
+struct running_reactor {
+  caf::actor_system_config config;
+  caf::actor_system system{config};
+  reactor control{system, "control", -1};
+  running_reactor() { control.start(); }
+};
+
+/// Never ended: an actor system cannot outlive what CAF's library destroys when the process ends.
+running_reactor& running() {
+  static auto& one = *new running_reactor;
+  return one;
+}
+
+result<std::unique_ptr<http_server>> try_start(const std::string& path) {
+  return http_server::start(running().system, running().control, path, echo);
+}
+
 std::unique_ptr<http_server> start(const std::string& path, http_server::handler handle = echo) {
-  auto server = http_server::start(path, std::move(handle));
+  auto server = http_server::start(running().system, running().control, path, std::move(handle));
   REQUIRE(server);
   return std::move(*server);
 }
@@ -263,6 +284,7 @@ TEST_CASE("a dropped request is answered 500") {
 
 TEST_CASE("the end answers who still waits, removes the socket and leaves no descriptor") {
   socket_place place;
+  (void) running();
   const auto files_before = open_files();
   std::promise<std::shared_ptr<http_responder>> kept;
   {
@@ -330,9 +352,9 @@ TEST_CASE("a stale socket is replaced, another file is not, and a path too long 
     CHECK(ends_with(one.answer(), "GET /2 0"));
   }
   std::fclose(std::fopen(place.path.c_str(), "w"));
-  CHECK_FALSE(http_server::start(place.path, echo));
+  CHECK_FALSE(try_start(place.path));
   CHECK(std::filesystem::exists(place.path));
-  const auto refused = http_server::start(place.folder + "/" + std::string(120, 'x'), echo);
+  const auto refused = try_start(place.folder + "/" + std::string(120, 'x'));
   REQUIRE_FALSE(refused);
   CHECK(refused.error().detail.find("1 to 107") != std::string::npos);
 }
