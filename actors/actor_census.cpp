@@ -43,7 +43,15 @@ struct counted {
 
 class actor_census : public caf::event_based_actor {
 public:
-  explicit actor_census(caf::actor_config& config) : caf::event_based_actor(config) {}
+  actor_census(caf::actor_config& config, caf::execution_unit* home)
+      : caf::event_based_actor(config), home_(home) {}
+
+  void enqueue(caf::mailbox_element_ptr what, caf::execution_unit* unit) override {
+    caf::event_based_actor::enqueue(std::move(what), home_ != nullptr ? home_ : unit);
+  }
+  void launch(caf::execution_unit* unit, bool lazy, bool hide) override {
+    caf::event_based_actor::launch(home_ != nullptr ? home_ : unit, lazy, hide);
+  }
 
   const char* name() const override { return "actor_census"; }
 
@@ -82,14 +90,15 @@ private:
     return answer;
   }
 
+  caf::execution_unit* home_;
   std::vector<counted> all_;
   std::size_t newcomers_ = 0;
 };
 
 } // namespace
 
-caf::actor spawn_actor_census(caf::actor_system& system) {
-  auto census = system.spawn<actor_census, caf::hidden>(); // the system does not wait for it
+caf::actor spawn_actor_census(caf::actor_system& system, caf::execution_unit* home) {
+  auto census = system.spawn<actor_census, caf::hidden>(home); // the system does not wait for it
   system.registry().put(registered_name, census);
   return census;
 }

@@ -31,8 +31,9 @@ struct actor_list {
 };
 
 /// count_actor; list_actors -> actor_list
-/// The first one of a system is its census: actors that start later are counted.
-caf::actor spawn_actor_census(caf::actor_system& system);
+/// The first one of a system is its census: actors that start later are counted. It runs on `home`, the
+/// reactor from which most actors are started, so that counting one wakes nobody; without it, anywhere.
+caf::actor spawn_actor_census(caf::actor_system& system, caf::execution_unit* home = nullptr);
 /// Null if the system has none, as in most tests.
 caf::actor find_census(caf::actor_system& system);
 /// Has to come before the system is destroyed.

@@ -102,7 +102,6 @@ result<std::unique_ptr<daemon>> daemon::start(const daemon_parts& parts) {
   std::unique_ptr<daemon> started{new daemon};
   auto& parts_of = *started->state_;
   parts_of.system = std::make_unique<caf::actor_system>(parts_of.config);
-  parts_of.census = spawn_actor_census(*parts_of.system); // before all others, which it counts
   const auto cpus = usable_cpus();
   const auto count = std::clamp<std::size_t>(parts.reactor_count, 1, cpus.size());
   try {
@@ -113,6 +112,8 @@ result<std::unique_ptr<daemon>> daemon::start(const daemon_parts& parts) {
   } catch (const std::system_error& why) {
     return failure{errc::unavailable, why.what()};
   }
+  // Before all others, which it counts.
+  parts_of.census = spawn_actor_census(*parts_of.system, parts_of.control.get());
   for (auto& one : parts_of.reactors) {
     parts_of.routers.push_back(spawn_mount_router(*parts_of.system, *one));
     one->start();
@@ -151,8 +152,9 @@ result<void> daemon::serve_fuse(const std::string& mountpoint, std::function<voi
         others.ports.push_back(other);
     caf::anon_send(port, std::move(others));
   }
-  caf::anon_send(state_->supervisor,
-                 know_notifier{spawn_fuse_notifier(*state_->system, state_->session->fd())});
+  caf::anon_send(
+      state_->supervisor,
+      know_kernel{state_->session->fd(), spawn_fuse_notifier(*state_->system, state_->session->fd())});
   state_->session->raise_readahead();
   return {};
 }

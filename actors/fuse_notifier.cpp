@@ -14,13 +14,11 @@ public:
   fuse_notifier(caf::actor_config& config, int fd) : lasting_actor(config, "fuse_notifier", ""), fd_(fd) {}
 
   caf::behavior make_behavior() override {
-    return {[this](const drop_cache& stale) {
+    return {[this](const forget_names& stale) {
       // What the kernel does not know it does not forget: failures change nothing.
-      for (const auto& entry : stale.change.gone)
+      for (const auto& entry : stale.gone)
         (void) fuse::notify_entry_gone(fd_, entry.parent, entry.name);
-      for (const auto directory : stale.change.changed)
-        (void) fuse::notify_inode_changed(fd_, directory);
-      return cache_dropped{};
+      return names_forgotten{};
     }};
   }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tells the kernel which names and listings are stale. In a thread of its own: the kernel takes directory
+// Tells the kernel which names are gone. In a thread of its own: the kernel takes directory
 // locks that a request to us may hold, so a reactor must not do it.
 #pragma once
 
@@ -10,11 +10,11 @@
 
 namespace nydus {
 
-/// Answer: cache_dropped, once the kernel will ask again.
-struct drop_cache {
-  table_change change;
+/// Answer: names_forgotten, once the kernel will ask again.
+struct forget_names {
+  std::vector<stale_entry> gone;
 };
-struct cache_dropped {};
+struct names_forgotten {};
 
 /// `fd`: of the session, borrowed until the actor has ended.
 caf::actor spawn_fuse_notifier(caf::actor_system& system, int fd);

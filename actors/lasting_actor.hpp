@@ -4,6 +4,7 @@
 // restarts.
 #pragma once
 
+#include <exception>
 #include <string>
 
 #include "actors/observed_actor.hpp"
@@ -12,7 +13,9 @@ namespace nydus {
 
 class lasting_actor : public observed_actor {
 public:
-  using observed_actor::observed_actor;
+  /// Messages that it has no handler for, and errors that it did not ask for, are logged: CAF would print the
+  /// ones and end an actor for the others, and whoever sends to it then waits for ever.
+  lasting_actor(caf::actor_config& config, std::string kind, std::string name);
 
   /// Handles one message. If that throws: it is logged and counted, a request is answered `abandoned`, and
   /// start_anew() does the rest. A restart is caused by a message and costs as much, so there is no limit.
@@ -31,7 +34,24 @@ protected:
     return lost.match_elements<Message>() ? &lost.get_as<Message>(0) : nullptr;
   }
 
+  /// Does `work`, which a descriptor called for. If that throws, it is logged and counted, and the answer is
+  /// what `rescue` gives, which must not throw.
+  template <class Work, class Rescue>
+  auto survive(Work&& work, Rescue&& rescue) noexcept -> decltype(work()) {
+    try {
+      return work();
+    } catch (const std::exception& thrown) {
+      note_failure(thrown.what());
+    } catch (...) {
+      note_failure(unnamed_failure);
+    }
+    return rescue();
+  }
+
 private:
+  static constexpr const char* unnamed_failure = "something that is no std::exception";
+
+  void note_failure(const std::string& why) noexcept;
   void recover(caf::mailbox_element& message, const std::string& why);
 };
 

@@ -21,8 +21,10 @@ public:
 
   caf::behavior make_behavior() override {
     return {
+        // The supervisor's own table has taken the step, so this one can.
+        [this](const take_route& taken) { (void) table_.take(taken.step); },
         [this](const change_route& change) {
-          (void) table_.take(change.step); // the supervisor's own table has taken it
+          (void) table_.take(change.step);
           return route_changed{};
         },
     };

@@ -11,14 +11,18 @@
 
 namespace nydus {
 
-/// Requests that come after this are routed by the changed table. Answer: route_changed.
+/// A step of the table. Requests that are sent after it are routed by the changed one. No answer.
+struct take_route {
+  route_step step;
+};
+/// The same for who has to know that no request comes by the old table any more. Answer: route_changed.
 struct change_route {
   route_step step;
 };
 struct route_changed {};
 
 /// fs_request -> fs_reply to its port, from here or from a mount
-/// change_route -> route_changed
+/// take_route; change_route -> route_changed
 caf::actor spawn_mount_router(caf::actor_system& system, reactor& home);
 
 } // namespace nydus

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actors/mount_supervisor.hpp"
 
+#include <chrono>
 #include <map>
 #include <set>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "actors/prefetcher.hpp"
 #include "actors/rafs_mount.hpp"
 #include "actors/shared_caches.hpp"
+#include "protocol/fuse/device.hpp"
 
 namespace nydus {
 
@@ -22,6 +24,10 @@ namespace {
 
 // Threads that are kept for the next mount.
 constexpr std::size_t most_idle_openers = 2;
+
+// How long a change waits for the kernel to forget a name. It takes microseconds, unless a process lists the
+// directory into memory that is a page of a hung mount: then whoever asked for the change has not to pay.
+constexpr std::chrono::seconds patience_with_kernel{1};
 
 using promise = caf::typed_response_promise<mount_changed>;
 
@@ -52,7 +58,7 @@ public:
         [this](const list_mounts&) { return list(); },
         [this](const list_backends&) { return caches_.backends(); },
         [this](const list_file_counters& asked) { return ask_mount(asked); },
-        [this](const know_notifier& known) { notifier_ = known.notifier; },
+        [this](const know_kernel& known) { kernel_ = known; },
     };
   }
 
@@ -60,9 +66,9 @@ public:
     for (auto& [path, one] : mounts_)
       end(one);
     mounts_.clear();
-    if (notifier_)
-      anon_send_exit(notifier_, caf::exit_reason::user_shutdown);
-    notifier_ = nullptr;
+    if (kernel_.notifier)
+      anon_send_exit(kernel_.notifier, caf::exit_reason::user_shutdown);
+    kernel_ = {};
     for (const auto& opener : std::exchange(idle_openers_, {}))
       send_exit(opener, caf::exit_reason::user_shutdown);
     routers_.clear();
@@ -194,13 +200,18 @@ private:
     record->cache = parts.cache_seen;
     added.record = std::move(record);
     start_prefetch(asked, parts, added);
-    auto old = std::move(mounts_[path]);
-    mounts_[path] = std::move(added);
-    publish(step, *change, [this, path, old = std::move(old), answer]() mutable {
-      if (old.mount)
-        end(old);
+    auto old = std::exchange(mounts_[path], std::move(added));
+    auto finish = [this, path, answer]() mutable {
       changing_.erase(path);
       answer.deliver(mount_changed{});
+    };
+    if (!is_remount) {
+      announce(step, *change);
+      return finish();
+    }
+    withdraw(step, *change, [this, old = std::move(old), finish]() mutable {
+      end(old);
+      finish();
     });
   }
 
@@ -233,7 +244,7 @@ private:
     auto change = *table_.take(step); // what is mounted can be removed
     change.gone.insert(change.gone.end(), before.begin(), before.end());
     auto answer = make_response_promise<promise>();
-    publish(step, change, [this, old = std::move(old), answer]() mutable {
+    withdraw(step, change, [this, old = std::move(old), answer]() mutable {
       end(old);
       answer.deliver(mount_changed{});
     });
@@ -253,28 +264,50 @@ private:
     return names;
   }
 
-  /// Has all routers take the step too, then drops what the kernel has cached, then goes on.
+  /// What is new: routers and kernel know of it before any request that comes from now on, since messages
+  /// are taken in the order in which they were sent.
+  void announce(const route_step& step, const table_change& change) {
+    for (const auto& router : routers_)
+      send(router, take_route{step});
+    recall_listings(change);
+  }
+
+  /// What is gone: has all routers take the step, then the kernel forget the names, then goes on. No request
+  /// comes to the mount after that.
   template <class Next>
-  void publish(const route_step& step, const table_change& change, Next next) {
+  void withdraw(const route_step& step, const table_change& change, Next next) {
     auto missing = std::make_shared<std::size_t>(routers_.size());
     auto go_on = std::make_shared<Next>(std::move(next));
-    const auto drop = [this, change, go_on] {
-      if (!notifier_)
+    const auto forget = [this, change, go_on, path = step.path] {
+      recall_listings(change);
+      if (!kernel_.notifier)
         return (*go_on)();
-      request(notifier_, caf::infinite, drop_cache{change})
-          .then([go_on](const cache_dropped&) { (*go_on)(); }, [go_on](const caf::error&) { (*go_on)(); });
+      request(kernel_.notifier, patience_with_kernel, forget_names{change.gone})
+          .then([go_on](const names_forgotten&) { (*go_on)(); },
+                [go_on, path](const caf::error&) {
+                  log_line(log_level::warning, "the kernel may show '" + path +
+                                                   "' for some time: the directory above it is in use");
+                  (*go_on)();
+                });
     };
     if (routers_.empty())
-      return drop();
+      return forget();
     for (const auto& router : routers_) {
-      const auto one_less = [missing, drop] {
+      const auto one_less = [missing, forget] {
         if (--*missing == 0)
-          drop();
+          forget();
       };
       request(router, caf::infinite, change_route{step})
           .then([one_less](const route_changed&) { one_less(); },
                 [one_less](const caf::error&) { one_less(); });
     }
+  }
+
+  /// Has the kernel ask for the directories' times, which tell it that their listings are stale.
+  void recall_listings(const table_change& change) const {
+    if (kernel_.fd >= 0)
+      for (const auto directory : change.changed)
+        (void) fuse::notify_attributes_changed(kernel_.fd, directory); // unknown to it: nothing is stale
   }
 
   void end(mounted& leaving) {
@@ -300,7 +333,7 @@ private:
   }
 
   std::vector<caf::actor> routers_;
-  caf::actor notifier_; // null until a session begins
+  know_kernel kernel_; // once a session has begun
   route_table table_;
   std::map<std::string, mounted> mounts_; // by normalized path
   shared_caches caches_;

@@ -86,7 +86,7 @@ private:
 
   /// A guest begins: all queues know what was agreed on before it hears so.
   void settle(const settle_terms& wanted) {
-    auto outcome = fuse::answer_init(wanted.request, false);
+    auto outcome = fuse::answer_init(wanted.request);
     if (!outcome) {
       log_line(log_level::warning, outcome.error().detail);
       send(wanted.port, fs_reply{wanted.slot, to_errno(outcome.error().code), {}, {}});

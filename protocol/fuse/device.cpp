@@ -33,7 +33,7 @@ result<session_terms> settle(int fd) {
     }
     if (size < 0)
       return system_failure("read FUSE INIT", errno);
-    auto outcome = answer_init(std::span{buffer}.first(static_cast<std::size_t>(size)), true);
+    auto outcome = answer_init(std::span{buffer}.first(static_cast<std::size_t>(size)));
     if (!outcome)
       return outcome.error();
     if (::write(fd, outcome->reply.data(), outcome->reply.size()) < 0)
@@ -119,11 +119,10 @@ result<void> notify_entry_gone(int fd, std::uint64_t parent, std::string_view na
   return notify(fd, FUSE_NOTIFY_INVAL_ENTRY, std::as_bytes(std::span{&out, 1}), name);
 }
 
-result<void> notify_inode_changed(int fd, std::uint64_t nodeid) {
+result<void> notify_attributes_changed(int fd, std::uint64_t nodeid) {
   fuse_notify_inval_inode_out out{};
   out.ino = nodeid;
-  out.off = 0;
-  out.len = 0; // to the end
+  out.off = -1; // no pages
   return notify(fd, FUSE_NOTIFY_INVAL_INODE, std::as_bytes(std::span{&out, 1}), {});
 }
 

@@ -51,9 +51,12 @@ private:
   session_terms terms_;
 };
 
-/// Makes the kernel forget the name `name` in directory `parent`. Blocks. An unknown name is no failure.
+/// Makes the kernel forget the name `name` in directory `parent`. Waits for the directory's lock, which a
+/// request to us may hold. An unknown name is no failure.
 result<void> notify_entry_gone(int fd, std::uint64_t parent, std::string_view name);
-/// Makes the kernel forget attributes and pages (a directory: its cached listing) of an inode. Blocks.
-result<void> notify_inode_changed(int fd, std::uint64_t nodeid);
+/// Makes the kernel ask for an inode's attributes again. A directory's listing is read anew if they tell
+/// another mtime, since init_handshake agrees on FUSE_AUTO_INVAL_DATA. Its pages are left alone, so this
+/// waits for nobody: a page is locked as long as its reader's memory is not there.
+result<void> notify_attributes_changed(int fd, std::uint64_t nodeid);
 
 } // namespace nydus::fuse

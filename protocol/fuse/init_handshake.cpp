@@ -12,11 +12,12 @@ namespace nydus::fuse {
 namespace {
 
 // What pays off for an immutable tree: concurrency, large requests, every cache the kernel has, and no OPEN
-// at all.
+// at all. AUTO_INVAL_DATA is for the directories above the mounts: their cached listing is dropped when their
+// mtime differs. Inside an image none ever does, so it costs nothing there.
 constexpr std::uint64_t wanted_flags =
     FUSE_ASYNC_READ | FUSE_EXPORT_SUPPORT | FUSE_BIG_WRITES | FUSE_HAS_IOCTL_DIR | FUSE_DO_READDIRPLUS |
     FUSE_READDIRPLUS_AUTO | FUSE_ASYNC_DIO | FUSE_NO_OPEN_SUPPORT | FUSE_PARALLEL_DIROPS | FUSE_MAX_PAGES |
-    FUSE_CACHE_SYMLINKS | FUSE_NO_OPENDIR_SUPPORT | FUSE_INIT_EXT;
+    FUSE_CACHE_SYMLINKS | FUSE_NO_OPENDIR_SUPPORT | FUSE_AUTO_INVAL_DATA | FUSE_INIT_EXT;
 
 // Sizes of fuse_init_out that older kernels expect (transport.md 2.1).
 constexpr std::size_t reply_size_before_5 = 8;
@@ -36,7 +37,7 @@ std::vector<std::byte> reply_bytes(std::uint64_t unique, int error, std::span<co
 
 } // namespace
 
-result<init_outcome> answer_init(std::span<const std::byte> request, bool can_recall) {
+result<init_outcome> answer_init(std::span<const std::byte> request) {
   byte_reader body{request};
   const auto header = body.take<fuse_in_header>();
   if (!header || header->opcode != FUSE_INIT)
@@ -65,7 +66,7 @@ result<init_outcome> answer_init(std::span<const std::byte> request, bool can_re
   std::uint64_t flags = offered->flags;
   if ((flags & FUSE_INIT_EXT) != 0 && flags2)
     flags |= std::uint64_t{*flags2} << 32;
-  flags &= wanted_flags | (can_recall ? FUSE_EXPLICIT_INVAL_DATA : FUSE_AUTO_INVAL_DATA);
+  flags &= wanted_flags;
 
   out.max_readahead = offered->max_readahead;
   out.flags = static_cast<std::uint32_t>(flags);

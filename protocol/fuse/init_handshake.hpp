@@ -29,8 +29,7 @@ struct init_outcome {
 };
 
 /// Answers one FUSE_INIT request. malformed if it is none or too short; a major version below 7 is answered
-/// EPROTO. `can_recall`: we can tell the kernel what has become stale. If not, it looks at a directory's time
-/// before it believes a listing that it has cached, which costs nothing where attributes are valid for ever.
-result<init_outcome> answer_init(std::span<const std::byte> request, bool can_recall);
+/// EPROTO.
+result<init_outcome> answer_init(std::span<const std::byte> request);
 
 } // namespace nydus::fuse

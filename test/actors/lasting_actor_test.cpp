@@ -65,6 +65,12 @@ TEST_CASE("an actor whose handler throws answers that request with why, and goes
   for (int i = 0; i < 1000; ++i)
     asker->send(target, -1); // nobody waits for these
   CHECK(ask(2) == 3);
+  // What nobody should send it does not end it either.
+  for (int i = 0; i < 3; ++i) {
+    asker->send(target, to_error({errc::corrupt, "an error that nobody asked for"}));
+    asker->send(target, std::string{"a message that it does not know"});
+  }
+  CHECK(ask(4) == 7);
   asker->request(census, 10s, list_actors{})
       .receive(
           [](const actor_list& list) {

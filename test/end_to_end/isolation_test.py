@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -19,6 +20,16 @@ CHUNK = 64 << 10
 CHUNKS = 256
 PATIENCE = 20  # seconds after which something hangs; all of it takes milliseconds
 MOUNTS = 50
+
+# Lists a directory into memory that is a page of a file; its status is the errno.
+LIST_INTO_FILE = """
+import ctypes, mmap, os, sys
+page = mmap.mmap(os.open(sys.argv[1], os.O_RDONLY), 4096, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE)
+libc = ctypes.CDLL(None, use_errno=True)
+place = ctypes.c_void_p(ctypes.addressof(ctypes.c_char.from_buffer(page)))
+got = libc.getdents64(os.open(sys.argv[2], os.O_RDONLY | os.O_DIRECTORY), place, ctypes.c_size_t(4096))
+os._exit(ctypes.get_errno() if got < 0 else 0)
+"""
 
 
 class Images(unittest.TestCase):
@@ -120,6 +131,23 @@ class HungMount(Images):
             self.assertEqual(readers.join(PATIENCE), 0)
             self.assertEqual(readers.got[0], self.bytes_of["big"][-8 * CHUNK:-8 * CHUNK + 4096])
             within(PATIENCE, self.assert_right, daemon, "hung", ["big"])
+
+    def test_a_listing_into_a_page_that_hangs_locks_the_directory_and_changes_are_answered_all_the_same(self):
+        with HungBackend(self.blobs) as backend, Daemon() as daemon:
+            self.mount(daemon, "good", self.small)
+            self.mount(daemon, "hung", self.big, backend.path)
+            self.assert_right(daemon, "good")
+            backend.hang()
+            with subprocess.Popen([sys.executable, "-c", LIST_INTO_FILE, daemon.path("hung/big"), daemon.mountpoint]) as lister:
+                self.assert_waiting(daemon, 1)  # from now on the kernel holds the directory's lock for it
+                self.mount(daemon, "new", self.small)
+                self.assertEqual(within(PATIENCE, daemon.umount, "/good")[0], 204)
+                self.assertEqual(within(PATIENCE, daemon.umount, "/hung")[0], 204)
+                self.assertEqual(lister.wait(PATIENCE), errno.EFAULT)
+            within(PATIENCE, self.assert_right, daemon, "new")
+            end = time.monotonic() + PATIENCE
+            while within(PATIENCE, os.listdir, daemon.mountpoint) != ["new"] or os.path.exists(daemon.path("good")):
+                self.assertLess(time.monotonic(), end, os.listdir(daemon.mountpoint))
 
     def test_told_to_end_the_daemon_ends_while_a_backend_hangs(self):
         with HungBackend(self.blobs) as backend, Daemon() as daemon:
