@@ -30,7 +30,9 @@ public:
         request_(fuse::request_buffer_size), pages_(config.host->system(), home.name()) {}
 
   caf::behavior make_behavior() override {
-    home().watch(parts_.fd.get(), EPOLLIN, [this](std::uint32_t) { return take_request(); });
+    home().watch(parts_.fd.get(), EPOLLIN, [this](std::uint32_t) {
+      return survive([this] { return take_request(); }, [this] { return lose_request(); });
+    });
     return {
         [this](const interrupt_request& wanted) { interrupt(wanted.unique); },
         [this](const know_siblings& known) { siblings_ = known.ports; },
@@ -49,6 +51,14 @@ public:
   }
 
 private:
+  void start_anew(const caf::type_erased_tuple& lost) noexcept override {
+    if (const auto* reply = as<fs_reply>(lost)) {
+      if (const auto unique = slots_.unique_of(reply->slot))
+        write_reply(*unique, EIO, {});
+      slots_.end(fs_reply{reply->slot, EIO, reply->times, {}});
+    }
+  }
+
   bool take_hot(caf::mailbox_element& message) override {
     const auto* reply = message_as<fs_reply>(message);
     if (reply != nullptr)
@@ -73,6 +83,16 @@ private:
       log_line(log_level::error, system_failure("read /dev/fuse", errno).detail);
     end_session();
     return false;
+  }
+
+  /// The request in hand goes no further: its asker is told. There may be more.
+  bool lose_request() {
+    fuse_in_header header{};
+    std::memcpy(&header, request_.data(), sizeof header);
+    (void) slots_.interrupt(header.unique); // a late answer is dropped
+    if (!fuse::has_no_reply(header.opcode))
+      write_reply(header.unique, EIO, {});
+    return true;
   }
 
   void take(std::span<const std::byte> bytes) {

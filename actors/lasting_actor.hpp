@@ -21,6 +21,20 @@ public:
   /// start_anew() does the rest. A restart is caused by a message and costs as much, so there is no limit.
   caf::invoke_message_result consume(caf::mailbox_element& message) override;
 
+  /// Does `work` that no message has called for: a descriptor's. If that throws, it is logged and counted,
+  /// and the result is what `rescue` gives, which must not throw. On the actor's thread.
+  template <class Work, class Rescue>
+  auto survive(Work&& work, Rescue&& rescue) noexcept -> decltype(work()) {
+    try {
+      return work();
+    } catch (const std::exception& thrown) {
+      note_failure(thrown.what());
+    } catch (...) {
+      note_failure(unnamed_failure);
+    }
+    return rescue();
+  }
+
 protected:
   /// The handler of `lost` threw: what is left of the state and, if the handler changed it, of the message is
   /// unknown. Tells all who still wait for an answer that they get none, `lost`'s sender too, and makes the
@@ -32,20 +46,6 @@ protected:
   template <class Message>
   static const Message* as(const caf::type_erased_tuple& lost) {
     return lost.match_elements<Message>() ? &lost.get_as<Message>(0) : nullptr;
-  }
-
-  /// Does `work`, which a descriptor called for. If that throws, it is logged and counted, and the answer is
-  /// what `rescue` gives, which must not throw.
-  template <class Work, class Rescue>
-  auto survive(Work&& work, Rescue&& rescue) noexcept -> decltype(work()) {
-    try {
-      return work();
-    } catch (const std::exception& thrown) {
-      note_failure(thrown.what());
-    } catch (...) {
-      note_failure(unnamed_failure);
-    }
-    return rescue();
   }
 
 private:

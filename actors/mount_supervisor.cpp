@@ -94,6 +94,18 @@ private:
     return refused;
   }
 
+  /// Ends what was made for a mount, unless it has been moved to where it is kept.
+  struct unfinished_mount {
+    mount_supervisor& of;
+    mounted made;
+    ~unfinished_mount() {
+      if (made.mount)
+        of.end(made);
+      else
+        of.caches_.release(made.caches);
+    }
+  };
+
   promise begin(mount_image asked, bool is_remount) {
     auto path = normalize_mountpoint(asked.mountpoint);
     if (!path)
@@ -122,7 +134,10 @@ private:
         .then(
             [this, asked, answer, is_remount, opener = *opener](const opened_image& opened) {
               release(opener);
-              complete(asked, opened, is_remount, answer);
+              survive([&] { complete(asked, opened, is_remount, answer); },
+                      [&] {
+                        refuse_late(asked.mountpoint, answer, {errc::abandoned, "mounting failed"});
+                      });
             },
             [this, asked, answer, opener = *opener](const caf::error& why) mutable {
               release(opener);
@@ -151,12 +166,8 @@ private:
 
   void complete(const mount_image& asked, const opened_image& opened, bool is_remount, promise answer) {
     const auto& path = asked.mountpoint;
-    const auto refuse_late = [&](const failure& why) {
-      changing_.erase(path);
-      answer.deliver(to_error(why));
-    };
     if (is_remount && mounts_.count(path) == 0) // unmounted while the image was opened
-      return refuse_late({errc::not_found, "object or filesystem doesn't exist"});
+      return refuse_late(path, answer, {errc::not_found, "object or filesystem doesn't exist"});
     rafs_mount_parts parts;
     parts.mountpoint = path;
     parts.number = next_number();
@@ -167,8 +178,9 @@ private:
     parts.cache_seen = std::make_shared<cache_counters>();
     const auto root = opened.contents->attributes(opened.contents->description().root);
     if (!root)
-      return refuse_late(root.error());
-    mounted added;
+      return refuse_late(path, answer, root.error());
+    unfinished_mount unfinished{*this, {}};
+    auto& added = unfinished.made;
     added.request = asked;
     auto record = std::make_shared<mount_record>();
     auto attached = caches_.attach(*asked.settings, opened);
@@ -184,12 +196,6 @@ private:
     std::vector<stale_entry> before;
     if (is_remount)
       before = names_below_root(path);
-    auto change = table_.take(step);
-    if (!change) {
-      end(added);
-      return refuse_late(change.error());
-    }
-    change->gone.insert(change->gone.end(), before.begin(), before.end());
     record->number = parts.number;
     record->mountpoint = path;
     record->source = asked.source;
@@ -199,8 +205,16 @@ private:
     record->counters = parts.counters;
     record->cache = parts.cache_seen;
     added.record = std::move(record);
-    start_prefetch(asked, parts, added);
-    auto old = std::exchange(mounts_[path], std::move(added));
+    auto& kept = mounts_[path];
+    auto change = table_.take(step);
+    if (!change) {
+      if (!is_remount)
+        mounts_.erase(path);
+      return refuse_late(path, answer, change.error());
+    }
+    auto old = std::exchange(kept, std::move(added));
+    start_prefetch(asked, parts, kept);
+    change->gone.insert(change->gone.end(), before.begin(), before.end());
     auto finish = [this, path, answer]() mutable {
       changing_.erase(path);
       answer.deliver(mount_changed{});
@@ -213,6 +227,11 @@ private:
       end(old);
       finish();
     });
+  }
+
+  void refuse_late(const std::string& path, promise answer, const failure& why) {
+    changing_.erase(path);
+    answer.deliver(to_error(why));
   }
 
   void start_prefetch(const mount_image& asked, const rafs_mount_parts& parts, mounted& added) {

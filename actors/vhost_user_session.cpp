@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -20,6 +21,9 @@ namespace nydus {
 
 namespace {
 
+// After a connection could not be taken, which without descriptors happens again at once.
+constexpr std::chrono::seconds pause_after_failure{1};
+
 class vhost_user_session : public pinned_actor {
 public:
   vhost_user_session(caf::actor_config& config, reactor& home, vhost_user_session_parts parts)
@@ -29,6 +33,10 @@ public:
     listen();
     return {
         [this](const settle_terms& wanted) { settle(wanted); },
+        [this](const listen_again&) {
+          if (!vmm_ && !has_ended_)
+            listen();
+        },
         [this](const list_inflight& asked) { return gather<inflight_list>(asked); },
         [this](const list_slowest& asked) { return gather<slow_request_list>(asked); },
         [this](const close_port&) {
@@ -45,8 +53,10 @@ public:
 
 private:
   void listen() {
+    if (is_listening_)
+      return;
     home().watch(parts_.listener.get(), EPOLLIN, [this](std::uint32_t) {
-      accept();
+      survive([this] { accept(); }, [this] { let_go({errc::unavailable, "the VMM is let go of"}); });
       return false;
     });
     is_listening_ = true;
@@ -60,8 +70,11 @@ private:
   void accept() {
     unique_fd socket{::accept4(parts_.listener.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)};
     if (!socket) {
-      if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-        log_line(log_level::error, system_failure("accept a VMM", errno).detail);
+      if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
+        return;
+      log_line(log_level::error, system_failure("accept a VMM", errno).detail);
+      stop_listening(); // it would be said again at once
+      delayed_send(this, pause_after_failure, listen_again{});
       return;
     }
     stop_listening(); // the next one waits until this one has gone
@@ -78,6 +91,7 @@ private:
   }
 
   void end() {
+    has_ended_ = true;
     if (vmm_)
       vmm_->end();
     vmm_.reset();
@@ -120,6 +134,7 @@ private:
   vhost_user_session_parts parts_;
   std::shared_ptr<vmm_conversation> vmm_; // null: none is connected
   bool is_listening_ = false;
+  bool has_ended_ = false;
 };
 
 } // namespace

@@ -18,6 +18,9 @@ struct vhost_user_session_parts {
   std::vector<port_place> places; // queues are spread over them; the session itself lives at the first
 };
 
+/// From the session to itself: connections are taken again.
+struct listen_again {};
+
 /// settle_terms (from a port)
 /// list_inflight -> inflight_list, list_slowest -> slow_request_list: of all queues
 /// close_port -> port_closed: no VMM is heard any more, and the queues end

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <system_error>
 
@@ -75,6 +76,15 @@ public:
   }
 
 private:
+  void start_anew(const caf::type_erased_tuple& lost) noexcept override {
+    if (const auto* reply = as<fs_reply>(lost)) {
+      const auto unique = slots_.unique_of(reply->slot);
+      if (unique && askers_[reply->slot].memory)
+        give_answer(reply->slot, *unique, EIO);
+      slots_.end(fs_reply{reply->slot, EIO, reply->times, {}});
+    }
+  }
+
   bool take_hot(caf::mailbox_element& message) override {
     const auto* reply = message_as<fs_reply>(message);
     if (reply != nullptr)
@@ -95,7 +105,7 @@ private:
   void open() {
     received_ = now_nanoseconds();
     for (const auto head : std::exchange(parts_.again, {}))
-      take(head);
+      survive([&] { take(head); }, [&] { lose_request(head); });
     try {
       // Edge-triggered: nobody has to read the kicks, a new one is an edge in any case, and the first edge
       // comes at once if the guest has kicked before.
@@ -133,12 +143,26 @@ private:
       if (!head)
         break_queue(head.error());
       else
-        take(*head);
+        survive([&] { take(*head); }, [&] { lose_request(*head); });
     }
     return *waiting > 0;
   }
 
+  /// A request goes no further: its asker is told.
+  void lose_request(std::uint16_t head) {
+    fuse_in_header header{};
+    std::memcpy(&header, request_.data(), sizeof header);
+    const auto slot = slots_.interrupt(header.unique); // a late answer is dropped
+    if (slot && *slot < askers_.size() && askers_[*slot].memory && askers_[*slot].head == head)
+      give_answer(*slot, header.unique, EIO);
+    else if (in_hand_ == head && chain_.writable_size >= sizeof(fuse_out_header))
+      answer(head, header.unique, EIO, {});
+    else if (in_hand_ == head)
+      complete(head, 0);
+  }
+
   void take(std::uint16_t head) {
+    in_hand_ = head;
     if (auto read = virtio::read_chain(queue_.table(), *parts_.memory, head, chain_); !read)
       return break_queue(read.error());
     if (slots_.waiting() >= queue_.size())
@@ -251,6 +275,8 @@ private:
   }
 
   void complete(std::uint16_t head, std::uint32_t written) {
+    if (in_hand_ == head)
+      in_hand_.reset();
     if (parts_.log)
       parts_.log->answering(head);
     queue_.put(head, written);
@@ -328,7 +354,8 @@ private:
   std::vector<std::byte> request_; // its bytes, copied once: the guest cannot change them any more
   request_slots slots_;
   page_readers pages_;
-  std::vector<asker> askers_; // by slot
+  std::vector<asker> askers_;            // by slot
+  std::optional<std::uint16_t> in_hand_; // the chain that was taken last, until it is answered
   std::vector<caf::actor> siblings_;
   std::vector<caf::typed_response_promise<queue_stopped>> pending_;
   std::uint64_t received_ = 0; // nanoseconds of the steady clock: when the requests in hand were seen

@@ -31,7 +31,7 @@ result<virtio::guest_memory::shared> add_region(const virtio::guest_memory& memo
 
 vmm_conversation::vmm_conversation(pinned_actor& session, const std::vector<port_place>& places,
                                    unique_fd socket, std::function<void(const failure&)> over)
-    : home_(session.home()), link_(std::move(socket)), over_(std::move(over)), ports_(session, places) {}
+    : session_(session), link_(std::move(socket)), over_(std::move(over)), ports_(session, places) {}
 
 void vmm_conversation::end() {
   has_ended_ = true;
@@ -45,12 +45,16 @@ void vmm_conversation::read_on(bool wanted) {
     return;
   is_reading_ = wanted;
   if (wanted)
-    home_.watch(link_.fd(), EPOLLIN, [self = weak_from_this()](std::uint32_t) {
+    session_.home().watch(link_.fd(), EPOLLIN, [self = weak_from_this()](std::uint32_t) {
       const auto here = self.lock(); // held: `over` may let go of it
-      return here && here->read();
+      return here && here->session_.survive([&] { return here->read(); },
+                                            [&] {
+                                              here->hang_up({errc::unavailable, "the VMM is let go of"});
+                                              return false;
+                                            });
     });
   else
-    home_.unwatch(link_.fd());
+    session_.home().unwatch(link_.fd());
 }
 
 /// Takes one message; true if there may be another, after whoever else has work.

@@ -59,7 +59,7 @@ private:
   result<void> carry_out(const vhost_user::action::reset_session& reset, bool& is_waiting);
   result<void> use_memory(virtio::guest_memory::shared memory, bool& is_waiting);
 
-  reactor& home_;
+  pinned_actor& session_; // outlives this
   vhost_user::connection link_;
   std::function<void(const failure&)> over_;
   vhost_user::negotiation terms_;

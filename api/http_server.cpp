@@ -67,7 +67,9 @@ public:
 
   caf::behavior make_behavior() override {
     for (const auto fd : {loop_->library_fd(), loop_->answer_fd()})
-      home().watch(fd, EPOLLIN, [this](std::uint32_t) { return turn(); });
+      home().watch(fd, EPOLLIN, [this](std::uint32_t) {
+        return survive([this] { return turn(); }, [] { return false; });
+      });
     return {[this](const close_http&) {
       loop_->close();
       auto closed = make_response_promise<caf::typed_response_promise<http_closed>>();

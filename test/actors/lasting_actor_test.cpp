@@ -3,12 +3,20 @@
 
 #include <caf/all.hpp>
 #include <doctest/doctest.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
+#include <chrono>
 #include <stdexcept>
+#include <utility>
 
 #include "actors/actor_census.hpp"
 #include "actors/error_code.hpp"
 #include "actors/message_types.hpp"
+#include "actors/pinned.hpp"
+#include "actors/reactor.hpp"
+#include "protocol/unique_fd.hpp"
 
 using namespace nydus;
 using namespace std::chrono_literals;
@@ -39,7 +47,63 @@ private:
   int total_ = 0;
 };
 
+/// Counts the events of a descriptor, and breaks at each second one.
+class counter_of_events : public pinned_actor {
+public:
+  counter_of_events(caf::actor_config& config, reactor& home, int fd)
+      : pinned_actor(config, home, "counter_of_events"), fd_(fd) {}
+
+  caf::behavior make_behavior() override {
+    home().watch(fd_, EPOLLIN, [this](std::uint32_t) {
+      return survive([this] { return take(); }, [this] { return ++lost_, false; });
+    });
+    return {[this](int) { return std::make_pair(taken_, lost_); }};
+  }
+
+private:
+  bool take() {
+    std::uint64_t events = 0;
+    (void) !::read(fd_, &events, sizeof events);
+    if ((taken_ + lost_) % 2 == 1)
+      throw std::runtime_error{"a second event"};
+    ++taken_;
+    return false;
+  }
+
+  int fd_;
+  int taken_ = 0;
+  int lost_ = 0;
+};
+
 } // namespace
+
+TEST_CASE("a descriptor's handler that throws is rescued, and the reactor goes on") {
+  caf::actor_system_config config;
+  caf::actor_system system{config};
+  const unique_fd event{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
+  reactor home{system, "home", -1};
+  const auto target = spawn_pinned<counter_of_events>(system, home, event.get());
+  home.start();
+  caf::scoped_actor asker{system};
+  for (int i = 0; i < 10; ++i) {
+    const std::uint64_t one = 1;
+    REQUIRE(::write(event.get(), &one, sizeof one) == sizeof one);
+    const auto end = std::chrono::steady_clock::now() + 10s;
+    for (int seen = -1; seen <= i;) {
+      REQUIRE(std::chrono::steady_clock::now() < end);
+      asker->request(target, 10s, 0)
+          .receive(
+              [&](const std::pair<int, int>& counts) {
+                seen = counts.first + counts.second;
+                CHECK(counts.second <= counts.first);
+              },
+              [](const caf::error&) { FAIL("no answer"); });
+    }
+  }
+  asker->send_exit(target, caf::exit_reason::user_shutdown);
+  asker->wait_for(target);
+  home.stop();
+}
 
 TEST_CASE("an actor whose handler throws answers that request with why, and goes on anew at its address") {
   caf::actor_system_config config;
