@@ -9,51 +9,18 @@
 #include <fstream>
 #include <vector>
 
+#include "test/fakes/numbered_chunks.hpp"
+#include "test/fakes/scratch_folder.hpp"
+
 using namespace nydus;
+using namespace nydus::fake;
 
 TEST_SUITE_BEGIN("storage/blob_cache_files");
 
 namespace {
 
-struct temporary_folder {
-  temporary_folder() {
-    std::string name = "/tmp/nydus-test-XXXXXX";
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~temporary_folder() { std::filesystem::remove_all(path); }
-  std::string path;
-};
-
-constexpr std::uint32_t size = 4096;
-
-blob small_blob(std::uint32_t chunks) {
-  blob source;
-  source.id = "blob";
-  source.chunk_size = size;
-  source.chunk_count = chunks;
-  source.uncompressed_size = std::uint64_t{chunks} * size;
-  source.compressed_size = source.uncompressed_size;
-  return source;
-}
-
-chunk chunk_at(std::uint32_t index) {
-  chunk one;
-  one.index = index;
-  one.compressed_size = one.uncompressed_size = size;
-  one.compressed_offset = one.uncompressed_offset = std::uint64_t{index} * size;
-  return one;
-}
-
-std::vector<std::byte> bytes_of(std::uint32_t index) {
-  return std::vector<std::byte>(size, static_cast<std::byte>(index + 1));
-}
-
-cache_config in(const temporary_folder& folder) {
-  cache_config config;
-  config.kind = cache_config::placement::files;
-  config.work_directory = folder.path + "/made/when/missing";
-  return config;
+cache_config in(const scratch_folder& folder) {
+  return files_in(folder / "made/when/missing");
 }
 
 std::string map_path(const cache_config& config) {
@@ -63,9 +30,9 @@ std::string map_path(const cache_config& config) {
 } // namespace
 
 TEST_CASE("a stored chunk is present for this process, for a second one and after a restart") {
-  const temporary_folder folder;
-  auto first = blob_cache_files::open(in(folder), small_blob(20));
-  auto second = blob_cache_files::open(in(folder), small_blob(20));
+  const scratch_folder folder;
+  auto first = blob_cache_files::open(in(folder), numbered_blob(20));
+  auto second = blob_cache_files::open(in(folder), numbered_blob(20));
   REQUIRE(first);
   REQUIRE(second);
   CHECK(!(*first)->is_servable(chunk_at(3)));
@@ -73,21 +40,21 @@ TEST_CASE("a stored chunk is present for this process, for a second one and afte
   for (auto* files : {&*first, &*second}) {
     CHECK((*files)->is_servable(chunk_at(3)));
     CHECK(!(*files)->is_servable(chunk_at(4)));
-    std::vector<std::byte> read(size);
-    CHECK((*files)->file()->read(3 * size, read));
+    std::vector<std::byte> read(chunk_bytes);
+    CHECK((*files)->file()->read(3 * chunk_bytes, read));
     CHECK(read == bytes_of(3));
   }
   first->reset();
   second->reset();
-  auto again = blob_cache_files::open(in(folder), small_blob(20));
+  auto again = blob_cache_files::open(in(folder), numbered_blob(20));
   REQUIRE(again);
   CHECK((*again)->is_servable(chunk_at(3)));
   CHECK((*again)->present_count() == 1);
 }
 
 TEST_CASE("the chunk map has the published layout") {
-  const temporary_folder folder;
-  auto files = blob_cache_files::open(in(folder), small_blob(20));
+  const scratch_folder folder;
+  auto files = blob_cache_files::open(in(folder), numbered_blob(20));
   REQUIRE(files);
   REQUIRE((*files)->store(chunk_at(3), {}, bytes_of(3)));
   std::ifstream map{map_path(in(folder)), std::ios::binary};
@@ -100,10 +67,10 @@ TEST_CASE("the chunk map has the published layout") {
 }
 
 TEST_CASE("bits do not outlive the bytes they speak of") {
-  const temporary_folder folder;
+  const scratch_folder folder;
   const auto config = in(folder);
   {
-    auto files = blob_cache_files::open(config, small_blob(20));
+    auto files = blob_cache_files::open(config, numbered_blob(20));
     REQUIRE(files);
     REQUIRE((*files)->store(chunk_at(3), {}, bytes_of(3)));
   }
@@ -115,7 +82,7 @@ TEST_CASE("bits do not outlive the bytes they speak of") {
     std::filesystem::resize_file(data, 0);
   }
   SUBCASE("the data file is of another size") {
-    std::filesystem::resize_file(data, 21 * size);
+    std::filesystem::resize_file(data, 21 * chunk_bytes);
   }
   SUBCASE("the map is cut short") {
     std::filesystem::resize_file(map_path(config), 100);
@@ -127,7 +94,7 @@ TEST_CASE("bits do not outlive the bytes they speak of") {
     std::fstream map{map_path(config), std::ios::binary | std::ios::in | std::ios::out};
     map.write("XXXX", 4);
   }
-  auto files = blob_cache_files::open(config, small_blob(20));
+  auto files = blob_cache_files::open(config, numbered_blob(20));
   REQUIRE(files);
   CHECK(!(*files)->is_servable(chunk_at(3)));
   CHECK((*files)->store(chunk_at(3), {}, bytes_of(3)));
@@ -135,11 +102,11 @@ TEST_CASE("bits do not outlive the bytes they speak of") {
 }
 
 TEST_CASE("what another process cached is served only after a check, if that is asked") {
-  const temporary_folder folder;
+  const scratch_folder folder;
   auto config = in(folder);
-  REQUIRE((*blob_cache_files::open(config, small_blob(20)))->store(chunk_at(3), {}, bytes_of(3)));
+  REQUIRE((*blob_cache_files::open(config, numbered_blob(20)))->store(chunk_at(3), {}, bytes_of(3)));
   config.recheck_cached = true;
-  auto files = blob_cache_files::open(config, small_blob(20));
+  auto files = blob_cache_files::open(config, numbered_blob(20));
   REQUIRE(files);
   CHECK((*files)->is_kept(chunk_at(3)));
   CHECK(!(*files)->is_servable(chunk_at(3)));
@@ -148,12 +115,12 @@ TEST_CASE("what another process cached is served only after a check, if that is 
 }
 
 TEST_CASE("a process killed while it stores leaves no bit without its bytes") {
-  const temporary_folder folder;
+  const scratch_folder folder;
   constexpr std::uint32_t count = 4000;
   for (int round = 0; round < 5; ++round) {
     const auto child = ::fork();
     if (child == 0) {
-      auto files = blob_cache_files::open(in(folder), small_blob(count));
+      auto files = blob_cache_files::open(in(folder), numbered_blob(count));
       for (std::uint32_t i = 0; files && i < count; ++i)
         (void) (*files)->store(chunk_at((i * 7 + static_cast<std::uint32_t>(round)) % count), {},
                                bytes_of((i * 7 + static_cast<std::uint32_t>(round)) % count));
@@ -162,20 +129,20 @@ TEST_CASE("a process killed while it stores leaves no bit without its bytes") {
     ::usleep(1000 + 1500 * round);
     ::kill(child, SIGKILL);
     ::waitpid(child, nullptr, 0);
-    auto files = blob_cache_files::open(in(folder), small_blob(count));
+    auto files = blob_cache_files::open(in(folder), numbered_blob(count));
     REQUIRE(files);
-    std::vector<std::byte> read(size);
+    std::vector<std::byte> read(chunk_bytes);
     for (std::uint32_t i = 0; i < count; ++i)
       if ((*files)->is_servable(chunk_at(i))) {
-        REQUIRE((*files)->file()->read(std::uint64_t{i} * size, read));
+        REQUIRE((*files)->file()->read(std::uint64_t{i} * chunk_bytes, read));
         REQUIRE(read == bytes_of(i));
       }
   }
 }
 
 TEST_CASE("a map that is cut short while it is used reads as empty and kills nobody") {
-  const temporary_folder folder;
-  auto files = blob_cache_files::open(in(folder), small_blob(100'000));
+  const scratch_folder folder;
+  auto files = blob_cache_files::open(in(folder), numbered_blob(100'000));
   REQUIRE(files);
   REQUIRE((*files)->store(chunk_at(90'000), {}, bytes_of(0)));
   std::filesystem::resize_file(map_path(in(folder)), 0);
