@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -49,14 +50,21 @@ struct served {
     settings.cache.kind = cache_config::placement::files;
     settings.cache.work_directory = files.path() + "/cache";
     std::filesystem::create_directories(settings.cache.work_directory);
-    const auto mounted = running->mount(
-        {mountpoint, image.bootstrap, std::make_shared<const mount_settings>(std::move(settings)), {}});
+    newest = {mountpoint, image.bootstrap, std::make_shared<const mount_settings>(std::move(settings)), {}};
+    mount_again(mountpoint);
+  }
+
+  /// Mounts the image of the last mount() at another place, too.
+  void mount_again(const std::string& mountpoint) {
+    newest.mountpoint = mountpoint;
+    const auto mounted = running->mount(newest);
     REQUIRE_MESSAGE(mounted, mounted.error().detail);
   }
 
   scratch_folder files;
   std::string socket = files.path() + "/vhost.sock";
   std::unique_ptr<nydus::daemon> running;
+  mount_image newest;
   int images = 0;
 };
 
@@ -132,6 +140,38 @@ TEST_CASE_FIXTURE(served, "a mount and an unmount show at once, and what is with
   CHECK(guest.list(FUSE_ROOT_ID).size() == 4);
   CHECK(text_of(guest.read(guest.walk("/two/etc/text").node, 0, 0, 100)) == "second");
   CHECK(text_of(guest.read(guest.walk("/one/etc/text").node, 0, 0, 100)) == "first");
+}
+
+TEST_CASE_FIXTURE(served, "a guest reads a thousand images, and one of them at five thousand places") {
+  constexpr int images_mounted = 1000;
+  constexpr int places = 5000;
+  rlimit files_open{};
+  ::getrlimit(RLIMIT_NOFILE, &files_open);
+  files_open.rlim_cur = files_open.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &files_open);
+  if (files_open.rlim_max < 2 * images_mounted) {
+    MESSAGE("skipped: the process may open " << files_open.rlim_max << " files at most");
+    return;
+  }
+  fake_guest guest{socket, options_of()};
+  guest.init();
+  for (int i = 0; i < images_mounted; ++i)
+    mount("/many/" + std::to_string(i), "image " + std::to_string(i));
+  for (int i = 0; i < places; ++i) // the last image
+    mount_again("/same/" + std::to_string(i));
+  CHECK(guest.list(guest.walk("/many").node).size() == images_mounted + 2);
+  CHECK(guest.list(guest.walk("/same").node).size() == places + 2);
+  const auto content = [&](const std::string& mountpoint) {
+    return text_of(guest.read(guest.walk(mountpoint + "/etc/text").node, 0, 0, 100));
+  };
+  int right = 0;
+  for (int i = 0; i < images_mounted; ++i)
+    right += content("/many/" + std::to_string(i)) == "image " + std::to_string(i);
+  CHECK(right == images_mounted);
+  right = 0;
+  for (int i = 0; i < places; ++i)
+    right += content("/same/" + std::to_string(i)) == "image " + std::to_string(images_mounted - 1);
+  CHECK(right == places);
 }
 
 TEST_CASE_FIXTURE(served, "a guest may begin again, on the same connection and on another") {
