@@ -312,9 +312,9 @@ private:
     if (routers_.empty())
       return forget();
     for (const auto& router : routers_) {
-      const auto one_less = [missing, forget] {
+      const auto one_less = [this, missing, forget, go_on] {
         if (--*missing == 0)
-          forget();
+          survive(forget, [&] { (*go_on)(); });
       };
       request(router, caf::infinite, change_route{step})
           .then([one_less](const route_changed&) { one_less(); },
@@ -329,11 +329,16 @@ private:
         (void) fuse::notify_attributes_changed(kernel_.fd, directory); // unknown to it: nothing is stale
   }
 
-  void end(mounted& leaving) {
-    if (leaving.prefetching)
-      send_exit(leaving.prefetching, caf::exit_reason::user_shutdown);
-    send(leaving.mount, leave_mount{});
-    caches_.release(leaving.caches);
+  /// Whatever happens, who asked for the change is answered after it.
+  void end(mounted& leaving) noexcept {
+    survive(
+        [&] {
+          send(leaving.mount, leave_mount{});
+          if (leaving.prefetching)
+            send_exit(leaving.prefetching, caf::exit_reason::user_shutdown);
+          caches_.release(leaving.caches);
+        },
+        [] {});
   }
 
   /// Numbers are used again only after all others have had their turn, so a stale node id finds no mount.
