@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A thread with an epoll set that is also a CAF execution unit: actors that are sent messages from it run on
-// it, so a warm request crosses them all without a lock or a wake-up. Ports are pinned to one; router and
-// mounts float.
+// it, so a warm request crosses them all without a lock or a wake-up. Ports and routers are pinned to
+// one; mounts and caches float.
 #pragma once
 
 #include <caf/execution_unit.hpp>

@@ -13,6 +13,7 @@ import os
 import statistics
 import sys
 
+import api_table
 import builder_table
 import fuse_tables
 import isolation_tables
@@ -23,7 +24,7 @@ TABLES = {"random_read": fuse_tables.random_read, "walk": fuse_tables.walk, "seq
           "tar": fuse_tables.tar, "mount": fuse_tables.mount, "memory": fuse_tables.memory,
           "image_build": builder_table.image_build, "reactor": reactor_table.reactor,
           "isolation": isolation_tables.isolation, "many_mounts": isolation_tables.many_mounts,
-          "virtqueue": virtqueue_table.virtqueue}
+          "virtqueue": virtqueue_table.virtqueue, "api": api_table.api}
 
 
 def shown(value):
