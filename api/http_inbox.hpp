@@ -39,6 +39,11 @@ public:
       added->next.reset(below);
     } while (
         !newest_.compare_exchange_weak(below, added, std::memory_order_release, std::memory_order_relaxed));
+    wake();
+  }
+
+  /// Makes the reader look. From any thread.
+  void wake() noexcept {
     const std::uint64_t one = 1;
     (void) !::write(wake_.get(), &one, sizeof one);
   }

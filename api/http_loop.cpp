@@ -186,6 +186,7 @@ void http_loop::close() {
     deliver(note->exchange, std::move(note->answer));
   for (const auto& [number, waiting] : open_)
     deliver(number, ending());
+  inbox_->wake(); // the answers go out in turns
 }
 
 void http_loop::take(http_exchange& asked) {

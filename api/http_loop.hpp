@@ -35,7 +35,8 @@ public:
   /// Does what there is to do and waits for nothing. True if there is more.
   bool turn();
 
-  /// From now on nobody new comes in, and who waits or asks is answered 503.
+  /// From now on nobody new comes in, and who waits or asks is answered 503, by the turns that follow:
+  /// answer_fd() calls for the first.
   void close();
   /// Whether a request waits for its answer or for its answer to be sent.
   bool is_waited_for() const noexcept { return !open_.empty(); }

@@ -74,7 +74,6 @@ public:
       loop_->close();
       auto closed = make_response_promise<caf::typed_response_promise<http_closed>>();
       closing_.push_back(closed);
-      (void) turn();
       return closed;
     }};
   }
@@ -83,6 +82,7 @@ public:
     for (const auto fd : {loop_->library_fd(), loop_->answer_fd()})
       home().unwatch(fd);
     loop_.reset();
+    closing_.clear();
     ::unlink(path_.c_str());
   }
 
