@@ -219,12 +219,13 @@ private:
       changing_.erase(path);
       answer.deliver(mount_changed{});
     };
-    if (!is_remount) {
+    if (!is_remount && withdrawals_ == 0) {
       announce(step, *change);
       return finish();
     }
     withdraw(step, *change, [this, old = std::move(old), finish]() mutable {
-      end(old);
+      if (old.mount)
+        end(old);
       finish();
     });
   }
@@ -283,8 +284,8 @@ private:
     return names;
   }
 
-  /// What is new: routers and kernel know of it before any request that comes from now on, since messages
-  /// are taken in the order in which they were sent.
+  /// What is new, where the kernel has nothing to forget: routers and kernel know of it before any request
+  /// that comes from now on, since messages are taken in the order in which they were sent.
   void announce(const route_step& step, const table_change& change) {
     for (const auto& router : routers_)
       send(router, take_route{step});
@@ -292,21 +293,28 @@ private:
   }
 
   /// What is gone: has all routers take the step, then the kernel forget the names, then goes on. No request
-  /// comes to the mount after that.
+  /// comes to the mount after that. Withdrawals end in the order in which they began; what is new goes the
+  /// same way while one is under way, since its name, or that of a directory above it, may be one that the
+  /// kernel has still to forget.
   template <class Next>
   void withdraw(const route_step& step, const table_change& change, Next next) {
+    ++withdrawals_;
     auto missing = std::make_shared<std::size_t>(routers_.size());
-    auto go_on = std::make_shared<Next>(std::move(next));
+    const auto last = std::make_shared<Next>(std::move(next));
+    const auto go_on = [this, last] {
+      --withdrawals_;
+      (*last)();
+    };
     const auto forget = [this, change, go_on, path = step.path] {
       recall_listings(change);
       if (!kernel_.notifier)
-        return (*go_on)();
+        return go_on();
       request(kernel_.notifier, patience_with_kernel, forget_names{change.gone})
-          .then([go_on](const names_forgotten&) { (*go_on)(); },
+          .then([go_on](const names_forgotten&) { go_on(); },
                 [go_on, path](const caf::error&) {
                   log_line(log_level::warning, "the kernel may show '" + path +
                                                    "' for some time: the directory above it is in use");
-                  (*go_on)();
+                  go_on();
                 });
     };
     if (routers_.empty())
@@ -314,7 +322,7 @@ private:
     for (const auto& router : routers_) {
       const auto one_less = [this, missing, forget, go_on] {
         if (--*missing == 0)
-          survive(forget, [&] { (*go_on)(); });
+          survive(forget, go_on);
       };
       request(router, caf::infinite, change_route{step})
           .then([one_less](const route_changed&) { one_less(); },
@@ -357,7 +365,8 @@ private:
   }
 
   std::vector<caf::actor> routers_;
-  know_kernel kernel_; // once a session has begun
+  know_kernel kernel_;          // once a session has begun
+  std::size_t withdrawals_ = 0; // under way
   route_table table_;
   std::map<std::string, mounted> mounts_; // by normalized path
   shared_caches caches_;

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pseudo-mounts come and go over the API: what the kernel shows, and that nothing stale is left."""
+import concurrent.futures
 import json
 import os
 import subprocess
@@ -151,6 +152,21 @@ class ChangingImages(unittest.TestCase):
                 self.assertEqual(os.listdir(daemon.mountpoint), [])
                 self.assertEqual(daemon.mount(name, self.images[3], settings)[0], 204)
                 self.assert_shows(daemon.path(name[1:]), 3)
+
+    def test_folders_that_come_and_go_with_their_mounts_show_each_new_one(self):
+        with Daemon() as daemon:
+            settings = self.settings(daemon)
+
+            def client(number):
+                for cycle in range(100):
+                    name = f"/folder-{(number + cycle) % 3}/mount-{number}"
+                    self.assertEqual(daemon.mount(name, self.images[number], settings)[0], 204)
+                    self.assert_shows(daemon.path(name[1:]), number)
+                    self.assertIn(f"mount-{number}", os.listdir(os.path.dirname(daemon.path(name[1:]))))
+                    self.assertEqual(daemon.umount(name)[0], 204)
+            with concurrent.futures.ThreadPoolExecutor(4) as pool:
+                list(pool.map(client, range(4)))
+            self.assertEqual(os.listdir(daemon.mountpoint), [])
 
     def test_readers_of_other_mounts_see_nothing_of_mounts_that_come_and_go(self):
         with Daemon() as daemon:
