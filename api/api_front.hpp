@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "api/daemon_state.hpp"
-#include "api/http_server.hpp"
+#include "api/http_messages.hpp"
 #include "storage/mount_settings.hpp"
 
 namespace nydus {

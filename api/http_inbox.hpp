@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "api/http_server.hpp"
+#include "api/http_messages.hpp"
 #include "protocol/unique_fd.hpp"
 
 namespace nydus {

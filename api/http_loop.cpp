@@ -139,7 +139,7 @@ struct http_callbacks {
   }
 };
 
-std::unique_ptr<http_loop> http_loop::start(unique_fd listening, http_server::handler handle) {
+std::unique_ptr<http_loop> http_loop::start(unique_fd listening, http_handler handle) {
   std::unique_ptr<http_loop> started{new http_loop};
   auto* const self = started.get();
   self->handle_ = std::move(handle);

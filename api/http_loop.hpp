@@ -8,7 +8,7 @@
 #include <unordered_map>
 
 #include "api/http_inbox.hpp"
-#include "api/http_server.hpp"
+#include "api/http_messages.hpp"
 #include "protocol/unique_fd.hpp"
 
 struct MHD_Daemon;
@@ -21,7 +21,7 @@ struct http_exchange;
 class http_loop {
 public:
   /// Null if the library does not start. `listening`: a socket.
-  static std::unique_ptr<http_loop> start(unique_fd listening, http_server::handler handle);
+  static std::unique_ptr<http_loop> start(unique_fd listening, http_handler handle);
   http_loop(const http_loop&) = delete;
   http_loop& operator=(const http_loop&) = delete;
   /// Ends all connections, answered or not.
@@ -48,7 +48,7 @@ private:
   void take(http_exchange& asked);
   void deliver(std::uint64_t number, http_answer answer);
 
-  http_server::handler handle_;
+  http_handler handle_;
   MHD_Daemon* library_ = nullptr;
   std::shared_ptr<http_inbox> inbox_ = std::make_shared<http_inbox>();
   std::unordered_map<std::uint64_t, http_exchange*> open_; // handed over and not completed

@@ -103,7 +103,7 @@ private:
 } // namespace
 
 result<std::unique_ptr<http_server>> http_server::start(caf::actor_system& system, reactor& where,
-                                                        const std::string& path, handler handle) {
+                                                        const std::string& path, http_handler handle) {
   auto listening = listen_at(path);
   if (!listening)
     return std::move(listening).error();

@@ -10,7 +10,7 @@
 #include <functional>
 #include <vector>
 
-#include "api/http_server.hpp"
+#include "api/http_messages.hpp"
 #include "api/mounts_question.hpp"
 #include "api/prometheus_text.hpp"
 #include "api/trace_filter.hpp"

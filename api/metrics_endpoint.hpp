@@ -9,7 +9,7 @@
 
 #include <string>
 
-#include "api/http_server.hpp"
+#include "api/http_messages.hpp"
 #include "api/mounts_question.hpp"
 
 namespace nydus {

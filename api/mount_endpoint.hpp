@@ -6,7 +6,7 @@
 #include <variant>
 
 #include "actors/mount_messages.hpp"
-#include "api/http_server.hpp"
+#include "api/http_messages.hpp"
 #include "protocol/result.hpp"
 
 namespace nydus {

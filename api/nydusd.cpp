@@ -22,6 +22,7 @@
 #include "api/api_front.hpp"
 #include "api/command_line.hpp"
 #include "api/daemon_config.hpp"
+#include "api/http_server.hpp"
 #include "api/log.hpp"
 #include "api/open_file_limit.hpp"
 #include "api/version.hpp"

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "api/config_value.hpp"
-#include "api/http_server.hpp"
+#include "api/http_messages.hpp"
 
 namespace nydus {
 

@@ -133,7 +133,7 @@ result<std::unique_ptr<http_server>> try_start(const std::string& path) {
   return http_server::start(running().system, running().control, path, echo);
 }
 
-std::unique_ptr<http_server> start(const std::string& path, http_server::handler handle = echo) {
+std::unique_ptr<http_server> start(const std::string& path, http_handler handle = echo) {
   auto server = http_server::start(running().system, running().control, path, std::move(handle));
   REQUIRE(server);
   return std::move(*server);
