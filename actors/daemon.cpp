@@ -23,7 +23,7 @@
 #include "actors/reactor.hpp"
 #include "actors/vhost_user_session.hpp"
 #include "protocol/fuse/device.hpp"
-#include "protocol/vhost_user/connection.hpp"
+#include "protocol/unix_listener.hpp"
 
 namespace nydus {
 
@@ -160,7 +160,7 @@ result<void> daemon::serve_fuse(const std::string& mountpoint, std::function<voi
 }
 
 result<void> daemon::serve_virtiofs(const std::string& path) {
-  auto listener = vhost_user::listen_at(path);
+  auto listener = listen_at(path);
   if (!listener)
     return listener.error();
   vhost_user_session_parts parts;

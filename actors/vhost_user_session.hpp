@@ -14,7 +14,7 @@
 namespace nydus {
 
 struct vhost_user_session_parts {
-  unique_fd listener;             // from vhost_user::listen_at()
+  unique_fd listener;             // from listen_at()
   std::vector<port_place> places; // queues are spread over them; the session itself lives at the first
 };
 

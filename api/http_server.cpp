@@ -4,17 +4,13 @@
 #include <caf/scoped_actor.hpp>
 
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 
 #include "actors/pinned.hpp"
 #include "api/http_loop.hpp"
+#include "protocol/unix_listener.hpp"
 
 namespace nydus {
 
@@ -32,33 +28,6 @@ namespace nydus {
 namespace {
 
 constexpr auto time_to_send = std::chrono::seconds{1}; // for answers, when the server ends
-
-/// A listening socket at `path` that only its owner may use.
-result<unique_fd> listen_at(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof address.sun_path)
-    return failure{errc::malformed, "socket path '" + path + "' has " + std::to_string(path.size()) +
-                                        " bytes; 1 to 107 are possible"};
-  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  unique_fd fd{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
-  if (!fd)
-    return system_failure("make a socket for " + path, errno);
-  struct stat there {};
-  if (::lstat(path.c_str(), &there) == 0) {
-    if (!S_ISSOCK(there.st_mode))
-      return failure{errc::unavailable, "listen at " + path + ": a file that is no socket is there"};
-    ::unlink(path.c_str());
-  }
-  // The mode of the descriptor becomes the mode of the file: no moment at which others may connect.
-  if (::fchmod(fd.get(), 0600) != 0)
-    return system_failure("set the mode of " + path, errno);
-  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-    return system_failure("bind " + path, errno);
-  if (::listen(fd.get(), SOMAXCONN) != 0)
-    return system_failure("listen at " + path, errno);
-  return fd;
-}
 
 class http_runner : public pinned_actor {
 public:

@@ -2,8 +2,6 @@
 #include "protocol/vhost_user/connection.hpp"
 
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 #include <array>
 #include <cerrno>
@@ -37,31 +35,6 @@ void keep_descriptors(msghdr& received, std::vector<unique_fd>& kept) {
 }
 
 } // namespace
-
-result<unique_fd> listen_at(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof address.sun_path)
-    return failure{errc::malformed, "--sock " + path + ": a socket's path has 1 to " +
-                                        std::to_string(sizeof address.sun_path - 1) + " bytes"};
-  std::memcpy(address.sun_path, path.data(), path.size());
-  struct stat status {};
-  if (::lstat(path.c_str(), &status) == 0) {
-    if (!S_ISSOCK(status.st_mode))
-      return failure{errc::malformed, "--sock " + path + ": something else than a socket lies there"};
-    ::unlink(path.c_str());
-  }
-  unique_fd listener{::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
-  if (!listener)
-    return system_failure("make a socket for " + path, errno);
-  ::fchmod(listener.get(),
-           S_IRUSR | S_IWUSR); // bind() gives the file this mode: nobody else connects in between
-  if (::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-    return system_failure("bind " + path, errno);
-  if (::listen(listener.get(), 1) != 0)
-    return system_failure("listen on " + path, errno);
-  return listener;
-}
 
 result<bool> connection::read_more(std::size_t wanted) {
   const auto have = bytes_.size();

@@ -15,10 +15,6 @@
 
 namespace nydus::vhost_user {
 
-/// Listens on a unix socket that only this user may connect to; a socket file that is left there is replaced.
-/// Non-blocking. malformed: the path is too long, or something else than a socket lies there.
-result<unique_fd> listen_at(const std::string& path);
-
 /// Threads: one owner. Nothing blocks.
 class connection {
 public:

@@ -16,7 +16,7 @@
 #include "actors/fuse_port.hpp"
 #include "actors/reactor.hpp"
 #include "actors/vhost_user_session.hpp"
-#include "protocol/vhost_user/connection.hpp"
+#include "protocol/unix_listener.hpp"
 #include "test/fakes/fake_guest.hpp"
 #include "test/fakes/held_router.hpp"
 #include "test/fakes/tiny_image.hpp"
@@ -48,7 +48,7 @@ public:
   vhost_user_rig() {
     router_ = system_.spawn(held_router, control_);
     vhost_user_session_parts parts;
-    auto listener = vhost_user::listen_at(socket());
+    auto listener = listen_at(socket());
     REQUIRE(listener);
     parts.listener = std::move(*listener);
     for (auto& each : reactors_) {

@@ -171,27 +171,3 @@ TEST_CASE_FIXTURE(pair_of_sockets, "a VMM that asks and never reads ends, and ho
     outcome = ours.reply(request::get_features, std::as_bytes(std::span{&payload, 1}));
   CHECK(!outcome);
 }
-
-TEST_CASE("a socket is listened on by its owner alone, and replaces one that was left") {
-  const scratch_folder folder;
-  const auto path = folder.path() + "/sock";
-  auto listener = listen_at(path);
-  REQUIRE(listener);
-  struct stat status {};
-  REQUIRE(::stat(path.c_str(), &status) == 0);
-  CHECK((status.st_mode & 07777) == 0600);
-  *listener = unique_fd{};
-  CHECK(listen_at(path));
-}
-
-TEST_CASE("what is no socket is not replaced") {
-  const scratch_folder folder;
-  const auto path = folder.path() + "/file";
-  const unique_fd file{::open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600)};
-  REQUIRE(file);
-  CHECK(!listen_at(path));
-  CHECK(::access(path.c_str(), F_OK) == 0);
-  CHECK(!listen_at(std::string(200, 'x')));
-  CHECK(!listen_at(""));
-  CHECK(!listen_at(folder.path() + "/missing/sock"));
-}
