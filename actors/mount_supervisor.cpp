@@ -2,6 +2,7 @@
 #include "actors/mount_supervisor.hpp"
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <set>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "actors/image_opener.hpp"
 #include "actors/log_line.hpp"
 #include "actors/message_types.hpp"
+#include "actors/metadata_answers.hpp"
 #include "actors/mount_router.hpp"
 #include "actors/pinned.hpp"
 #include "actors/prefetcher.hpp"
@@ -296,14 +298,15 @@ private:
   /// comes to the mount after that. Withdrawals end in the order in which they began; what is new goes the
   /// same way while one is under way, since its name, or that of a directory above it, may be one that the
   /// kernel has still to forget.
-  template <class Next>
-  void withdraw(const route_step& step, const table_change& change, Next next) {
+  void withdraw(const route_step& step, const table_change& change, std::function<void()> next) {
     ++withdrawals_;
     auto missing = std::make_shared<std::size_t>(routers_.size());
-    const auto last = std::make_shared<Next>(std::move(next));
+    const auto last = std::make_shared<std::function<void()>>(std::move(next));
     const auto go_on = [this, last] {
-      --withdrawals_;
-      (*last)();
+      if (const auto once = std::exchange(*last, nullptr)) {
+        --withdrawals_;
+        once();
+      }
     };
     const auto forget = [this, change, go_on, path = step.path] {
       recall_listings(change);

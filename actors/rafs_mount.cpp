@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actors/rafs_mount.hpp"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <cerrno>
 
-#include "actors/attribute_reply.hpp"
 #include "actors/chunk_messages.hpp"
 #include "actors/chunk_needs.hpp"
 #include "actors/file_read_counters.hpp"
@@ -15,9 +12,9 @@
 #include "actors/lasting_actor.hpp"
 #include "actors/log_line.hpp"
 #include "actors/message_types.hpp"
+#include "actors/metadata_answers.hpp"
 #include "actors/read_ahead.hpp"
 #include "actors/waiting_reads.hpp"
-#include "protocol/fuse/dirent_packer.hpp"
 
 namespace nydus {
 
@@ -97,20 +94,9 @@ private:
 
   const image& contents() const noexcept { return *parts_.contents; }
 
-  inode_number inode_of_request(const fs_request& request) const noexcept {
-    if (is_shared_node(request))
-      return contents().description().root;
-    return inode_number{inode_of(request.asked.nodeid)};
-  }
-
   void leave() {
     fail_waiting();
     quit();
-  }
-
-  /// True for the node that the mounts before and after this one have too.
-  bool is_shared_node(const fs_request& request) const noexcept {
-    return parts_.is_root && request.asked.nodeid == FUSE_ROOT_ID;
   }
 
   // -- answers ---------------------------------------------------------------
@@ -142,147 +128,19 @@ private:
     fail(request, to_errno(why.code));
   }
 
-  // -- operations ------------------------------------------------------------
-
   void serve(fs_request& request) {
-    switch (request.asked.opcode) {
-    case FUSE_LOOKUP:
-      return lookup(request);
-    case FUSE_GETATTR:
-      return get_attributes(request);
-    case FUSE_READLINK:
-      return read_link(request);
-    case FUSE_READ:
+    if (request.asked.opcode == FUSE_READ)
       return read(request);
-    case FUSE_STATFS:
-      return statistics(request);
-    case FUSE_GETXATTR:
-      return get_xattr(request);
-    case FUSE_LISTXATTR:
-      return list_xattr(request);
-    case FUSE_READDIR:
-    case FUSE_READDIRPLUS:
-      return read_directory(request);
-    default:
-      return fail(request, ENOSYS);
-    }
-  }
-
-  void lookup(const fs_request& request) {
-    const auto inode = inode_of_request(request);
-    result<inode_attributes> found = failure{};
-    if (request.asked.name == ".")
-      found = contents().attributes(inode);
-    else if (request.asked.name == "..") {
-      const auto parent = contents().parent(inode);
-      found = parent ? contents().attributes(*parent) : result<inode_attributes>{parent.error()};
-    } else
-      found = contents().lookup(inode, request.asked.name);
-    if (found)
-      return answer(request, inline_body::of(entry_reply(attributes_in(parts_, *found), fuse::forever)));
-    // What the root lacks is not remembered where the mount is the root of all: the next image there has the
-    // same node id.
-    if (found.error().code == errc::not_found)
-      return answer(request, inline_body::of(no_entry_reply(is_shared_node(request) ? 0 : fuse::forever)));
-    fail(request, found.error());
-  }
-
-  void get_attributes(const fs_request& request) {
-    const auto found = contents().attributes(inode_of_request(request));
-    if (!found)
-      return fail(request, found.error());
-    answer(request, inline_body::of(attributes_reply(attributes_in(parts_, *found), fuse::forever)));
-  }
-
-  void read_link(const fs_request& request) {
-    const auto target = contents().symlink_target(inode_of_request(request));
-    if (!target)
-      return fail(request, target.error());
-    const auto bytes = std::as_bytes(std::span{*target});
-    answer(request, std::vector<std::byte>(bytes.begin(), bytes.end()));
-  }
-
-  void statistics(const fs_request& request) {
-    fuse_statfs_out out{};
-    out.st.bsize = 512;
-    out.st.frsize = 512;
-    out.st.namelen = 255;
-    out.st.files = contents().description().inode_count;
-    answer(request, inline_body::of(out));
-  }
-
-  bool serves_xattrs() const noexcept {
-    return parts_.settings->enable_xattr || contents().description().has_xattrs;
-  }
-
-  void get_xattr(const fs_request& request) {
-    // Never ENOSYS: the kernel would stop asking for every mount of the connection.
-    if (!serves_xattrs())
-      return fail(request, ENODATA);
-    const auto value = contents().xattr(inode_of_request(request), request.asked.name);
-    if (!value)
-      return fail(request, value.error());
-    answer_sized(request, std::as_bytes(std::span{*value}));
-  }
-
-  void list_xattr(const fs_request& request) {
-    std::vector<char> names;
-    if (serves_xattrs()) {
-      const auto listed =
-          contents().list_xattrs(inode_of_request(request), [&](std::string_view name, std::string_view) {
-            names.insert(names.end(), name.begin(), name.end());
-            names.push_back('\0');
-          });
-      if (!listed)
-        return fail(request, listed.error());
-    }
-    answer_sized(request, std::as_bytes(std::span{names}));
-  }
-
-  /// The bytes, their number if that was asked (size 0), or ERANGE.
-  void answer_sized(const fs_request& request, std::span<const std::byte> bytes) {
-    if (request.asked.size == 0) {
-      fuse_getxattr_out out{};
-      out.size = static_cast<std::uint32_t>(bytes.size());
-      return answer(request, inline_body::of(out));
-    }
-    if (bytes.size() > request.asked.size)
-      return fail(request, ERANGE);
-    answer(request, std::vector<std::byte>(bytes.begin(), bytes.end()));
-  }
-
-  void read_directory(const fs_request& request) {
-    const bool with_attributes = request.asked.opcode == FUSE_READDIRPLUS;
-    const auto inode = inode_of_request(request);
-    const auto self = contents().attributes(inode);
-    const auto parent = contents().parent(inode);
-    if (!self || !parent)
-      return fail(request, self ? parent.error() : self.error());
-    fuse::dirent_packer packer{request.asked.size, with_attributes};
-    // Cursor 0 is ".", 1 is "..", k + 2 is the image's cursor k.
-    auto cursor = request.asked.offset;
-    const fuse_entry_out none{};
-    bool fits = true;
-    if (cursor == 0)
-      fits = packer.add(".", node_id_of(parts_, inode), ++cursor, S_IFDIR >> 12, none);
-    if (fits && cursor == 1)
-      fits = packer.add("..", node_id_of(parts_, *parent), ++cursor, S_IFDIR >> 12, none);
-    if (fits) {
-      const auto listed = contents().list(inode, cursor - 2, [&](const directory_entry& entry) {
-        const auto attributes = attributes_in(parts_, entry.attributes);
-        return packer.add(entry.name, attributes.ino, entry.next_offset + 2, entry.attributes.mode >> 12,
-                          entry_reply(attributes, fuse::forever));
-      });
-      if (!listed)
-        return fail(request, listed.error());
-    }
-    answer(request, std::move(packer).take());
+    auto body = answer_of_metadata(request.asked, parts_);
+    if (!body)
+      return fail(request, body.error());
+    std::visit([&](auto& bytes) { answer(request, std::move(bytes)); }, *body);
   }
 
   // -- reading ---------------------------------------------------------------
 
   void read(fs_request& request) {
-    const auto inode = inode_of_request(request);
+    const auto inode = inode_of_node(parts_, request.asked.nodeid);
     const auto size = std::min<std::uint32_t>(request.asked.size, fuse::max_read);
     slices_.clear();
     if (const auto cut = contents().slices(inode, request.asked.offset, size, slices_); !cut)
@@ -396,11 +254,11 @@ private:
     add(counters.read_sizes[size_bucket(size)]);
     add(counters.read_latencies[read_latency_bucket(micros)]);
     add(counters.latency_total[static_cast<std::size_t>(file_operation::read)], micros);
-    files_.count(static_cast<std::uint64_t>(inode_of_request(request)), size);
+    files_.count(static_cast<std::uint64_t>(inode_of_node(parts_, request.asked.nodeid)), size);
   }
 
   void fail_read(const fs_request& request, int error) {
-    files_.count_failure(static_cast<std::uint64_t>(inode_of_request(request)));
+    files_.count_failure(static_cast<std::uint64_t>(inode_of_node(parts_, request.asked.nodeid)));
     fail(request, error);
   }
 
@@ -413,26 +271,7 @@ private:
   bool is_owed_ = false;            // the answer to the request in hand
 };
 
-std::uint32_t mapped(const id_mapping& owners, std::uint32_t id) noexcept {
-  return id >= owners.internal && id - owners.internal < owners.range
-             ? owners.external + (id - owners.internal)
-             : id;
-}
-
 } // namespace
-
-std::uint64_t node_id_of(const rafs_mount_parts& parts, inode_number inode) noexcept {
-  if (parts.is_root && inode == parts.contents->description().root)
-    return FUSE_ROOT_ID;
-  return make_node_id(parts.number, static_cast<std::uint64_t>(inode));
-}
-
-fuse_attr attributes_in(const rafs_mount_parts& parts, const inode_attributes& shown) noexcept {
-  auto attributes = to_fuse(shown, node_id_of(parts, shown.number));
-  attributes.uid = mapped(parts.settings->owners, attributes.uid);
-  attributes.gid = mapped(parts.settings->owners, attributes.gid);
-  return attributes;
-}
 
 caf::actor spawn_rafs_mount(caf::actor_system& system, rafs_mount_parts parts) {
   return system.spawn<rafs_mount, caf::lazy_init>(std::move(parts));

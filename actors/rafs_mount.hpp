@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One actor per pseudo-mount of a RAFS image: names, attributes, and byte ranges turned into extents.
-// Neighbours: mount_router sends it requests; blob_cache fetches what is missing.
+// One actor per pseudo-mount of a RAFS image: byte ranges turned into extents, and who waits for which
+// chunks. Neighbours: mount_router sends it requests; metadata_answers is what it knows without a blob;
+// blob_cache fetches what is missing.
 #pragma once
 
 #include <caf/actor.hpp>
@@ -12,7 +13,6 @@
 
 #include "actors/mount_counters.hpp"
 #include "metadata/image.hpp"
-#include "protocol/fuse/abi.hpp"
 #include "storage/blob_cache_files.hpp"
 #include "storage/mount_settings.hpp"
 
@@ -44,11 +44,5 @@ struct leave_mount {};
 /// leave_mount: the actor ends
 /// Floats: it runs where its message comes from, and never blocks.
 caf::actor spawn_rafs_mount(caf::actor_system& system, rafs_mount_parts parts);
-
-/// The node id of `inode` in that mount.
-std::uint64_t node_id_of(const rafs_mount_parts& parts, inode_number inode) noexcept;
-
-/// Attributes as the kernel is to see them, owners mapped.
-fuse_attr attributes_in(const rafs_mount_parts& parts, const inode_attributes& shown) noexcept;
 
 } // namespace nydus

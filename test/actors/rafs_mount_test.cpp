@@ -15,6 +15,7 @@
 #include "actors/chunk_messages.hpp"
 #include "actors/fs_request.hpp"
 #include "actors/message_types.hpp"
+#include "actors/metadata_answers.hpp"
 #include "storage/blob_cache_files.hpp"
 #include "test/fakes/failing_allocation.hpp"
 #include "test/fakes/tiny_image.hpp"
