@@ -44,9 +44,10 @@ http_answer ending() {
   return {503, R"({"code":"UNDEFINED","message":"nydusd is ending"})"};
 }
 
+/// `answer` lives as long as the request: the library sends its bytes from where they are.
 MHD_Result queue(MHD_Connection* connection, const http_answer& answer) {
   auto* response = MHD_create_response_from_buffer(answer.body.size(), const_cast<char*>(answer.body.data()),
-                                                   MHD_RESPMEM_MUST_COPY);
+                                                   MHD_RESPMEM_PERSISTENT);
   if (response == nullptr)
     return MHD_NO;
   MHD_add_response_header(response, MHD_HTTP_HEADER_SERVER, "Nydus API");
@@ -80,6 +81,11 @@ struct http_exchange {
 };
 
 struct http_callbacks {
+  static MHD_Result refuse(http_exchange& asked, http_answer with) {
+    asked.answer = std::move(with);
+    return queue(asked.connection, asked.answer);
+  }
+
   static void* on_request_line(void*, const char* target, MHD_Connection* connection) try {
     auto begun = std::make_unique<http_exchange>();
     begun->connection = connection;
@@ -111,7 +117,7 @@ struct http_callbacks {
     if (!asked.has_head) {
       asked.has_head = true;
       asked.request.method = method;
-      return asks_for_too_much(asked.connection) ? queue(asked.connection, too_large()) : MHD_YES;
+      return asks_for_too_much(asked.connection) ? refuse(asked, too_large()) : MHD_YES;
     }
     if (size != 0) {
       asked.body_size += size;
@@ -127,11 +133,11 @@ struct http_callbacks {
     if (asked.number != 0)
       return MHD_YES;
     if (asked.body_size > largest_http_body)
-      return queue(asked.connection, too_large());
+      return refuse(asked, too_large());
     auto target = parse_target(asked.target);
     if (!target)
-      return queue(asked.connection,
-                   {400, R"({"code":"UNDEFINED","message":"BadRequest: )" + target.error().detail + "\"}"});
+      return refuse(asked,
+                    {400, R"({"code":"UNDEFINED","message":"BadRequest: )" + target.error().detail + "\"}"});
     asked.request.path = std::move(target->path);
     asked.request.query = std::move(target->query);
     self.take(asked);
