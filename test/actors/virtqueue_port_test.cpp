@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actors/virtqueue_port.hpp"
 
+#include <caf/mailbox_element.hpp>
 #include <doctest/doctest.h>
 
 #include <fcntl.h>
@@ -12,6 +13,8 @@
 #include <string>
 
 #include "actors/daemon.hpp"
+#include "actors/fs_request.hpp"
+#include "test/fakes/failing_allocation.hpp"
 #include "test/fakes/fake_guest.hpp"
 #include "test/fakes/scratch_folder.hpp"
 #include "test/fakes/tiny_image.hpp"
@@ -172,6 +175,26 @@ TEST_CASE_FIXTURE(served, "a guest reads a thousand images, and one of them at f
   for (int i = 0; i < places; ++i)
     right += content("/same/" + std::to_string(i)) == "image " + std::to_string(images_mounted - 1);
   CHECK(right == places);
+}
+
+TEST_CASE_FIXTURE(served,
+                  "a request for which the port has no memory is answered EIO, and the next ones go on") {
+  if (!failing_allocation::is_possible) {
+    MESSAGE("skipped: the sanitizer has the allocator");
+    return;
+  }
+  mount("/", "text");
+  fake_guest guest{socket, options_of()};
+  guest.init();
+  const auto file = guest.walk("/etc/text").node;
+  CHECK(guest.getattr(file).error == 0);
+  {
+    const failing_allocation shortage{sizeof(caf::mailbox_element_vals<fs_request>)}; // the one to the router
+    CHECK(guest.getattr(file).error == EIO);
+    CHECK(shortage.has_come());
+  }
+  CHECK(guest.getattr(file).error == 0);
+  CHECK(text_of(guest.read(file, 0, 0, 100)) == "text");
 }
 
 TEST_CASE_FIXTURE(served, "a guest may begin again, on the same connection and on another") {
