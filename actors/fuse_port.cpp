@@ -30,6 +30,8 @@ public:
         request_(fuse::request_buffer_size), pages_(config.host->system(), home.name()) {}
 
   caf::behavior make_behavior() override {
+    // A reader whose read-ahead wakes us copies what it has, while another processor's port reads ahead.
+    home().let_wakers_go_on();
     home().watch(parts_.fd.get(), EPOLLIN, [this](std::uint32_t) {
       return survive([this] { return take_request(); }, [this] { return lose_request(); });
     });
