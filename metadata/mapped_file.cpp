@@ -22,6 +22,9 @@ namespace {
 // Larger ones stay mapped: that much memory is not spent against a file system that might hang.
 constexpr std::size_t largest_copy = 256 << 20;
 
+// What expect() has read at once: some hundred inodes.
+constexpr std::size_t window_size = 128 << 10;
+
 /// Whether a touch of the mapped file may wait for another process or host: a FUSE file system or a
 /// network's.
 bool may_hang(int fd) noexcept {
@@ -81,7 +84,25 @@ result<std::unique_ptr<mapped_file>> mapped_file::open(const std::string& path) 
   }
   if (!guard_mapping(start, size))
     return failure{errc::unavailable, "map " + path + ": too many files are mapped"};
+  // A disk's read-ahead may be megabytes, which the first look-ups would wait for one after the other.
+  (void) ::madvise(start, size, MADV_RANDOM);
+  file->expected_ = std::vector<std::atomic<bool>>((size + window_size - 1) / window_size);
+  if (size <= 2 * window_size)
+    file->expect(0);
   return file;
+}
+
+void mapped_file::expect(std::size_t offset) const noexcept {
+  // The window in which they begin and the next one.
+  const auto first = offset / window_size;
+  for (auto window = first; window < expected_.size() && window < first + 2; ++window) {
+    if (expected_[window].load(std::memory_order_relaxed) ||
+        expected_[window].exchange(true, std::memory_order_relaxed))
+      continue;
+    const auto begin = window * window_size;
+    (void) ::madvise(static_cast<std::byte*>(start_) + begin, std::min(window_size, size_ - begin),
+                     MADV_WILLNEED);
+  }
 }
 
 mapped_file::~mapped_file() {

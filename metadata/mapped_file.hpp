@@ -4,10 +4,12 @@
 // instead, so that later nobody waits for them.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "protocol/result.hpp"
 
@@ -22,10 +24,15 @@ public:
 
   std::span<const std::byte> bytes() const noexcept { return {static_cast<const std::byte*>(start_), size_}; }
 
+  /// Bytes from `offset` on are about to be touched in order: the kernel starts to read a window of them,
+  /// once. Any other touch reads its own page alone, whatever the disk's read-ahead. Waits for nothing.
+  void expect(std::size_t offset) const noexcept;
+
 private:
   mapped_file() = default;
   void* start_ = nullptr;
   std::size_t size_ = 0;
+  mutable std::vector<std::atomic<bool>> expected_; // by window; none where all is in memory anyway
 };
 
 } // namespace nydus

@@ -9,9 +9,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <vector>
 
 #include "protocol/bytes/mapping_guard.hpp"
+#include "protocol/unique_fd.hpp"
 #include "test/fakes/tiny_image.hpp"
 
 using namespace nydus;
@@ -74,6 +77,48 @@ TEST_CASE("what is no regular file is refused by name") {
   REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
   CHECK(!mapped_file::open(fifo)); // and does not wait for a writer
   CHECK(!mapped_file::open("/dev/zero"));
+}
+
+namespace {
+
+/// How many pages of a mapping lie in memory.
+std::size_t pages_in_memory(std::span<const std::byte> bytes) {
+  std::vector<unsigned char> pages((bytes.size() + 4095) / 4096);
+  REQUIRE(::mincore(const_cast<std::byte*>(bytes.data()), bytes.size(), pages.data()) == 0);
+  return static_cast<std::size_t>(
+      std::count_if(pages.begin(), pages.end(), [](unsigned char page) { return (page & 1) != 0; }));
+}
+
+/// A file of 4 MiB on a disk, whose pages the kernel has been asked to drop.
+std::string cold_file(const temporary_directory& folder) {
+  const auto path = folder.write("cold", std::string(4 << 20, 'x'));
+  const unique_fd fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  REQUIRE(::fsync(fd.get()) == 0);
+  REQUIRE(::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED) == 0);
+  return path;
+}
+
+} // namespace
+
+TEST_CASE(
+    "a touch reads little of a large file, whatever the disk's read-ahead; what is expected comes at once") {
+  const temporary_directory folder;
+  const auto file = mapped_file::open(cold_file(folder));
+  REQUIRE(file);
+  const auto bytes = (*file)->bytes();
+  if (pages_in_memory(bytes) != 0) {
+    MESSAGE("SKIPPED: this file system keeps its files in memory");
+    return;
+  }
+  CHECK(bytes[2 << 20] == std::byte{'x'});
+  CHECK(pages_in_memory(bytes) <= 16); // a page, or a large folio
+  (*file)->expect(1 << 20);
+  const auto in_memory = [&] { return pages_in_memory(bytes.subspan(1 << 20, 256 << 10)); };
+  for (int waited = 0; waited < 1000 && in_memory() < 64; ++waited)
+    ::usleep(1000);
+  CHECK(in_memory() == 64);
+  (*file)->expect((4 << 20) - 1); // the last window has no next one
+  (*file)->expect(5 << 20);       // and nothing lies behind the end
 }
 
 TEST_CASE("bytes that are cut off a mapped file read as zeros, the rest stays") {
