@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What every request pays for, made cheap: fs_request and fs_reply are handed on without a sender, and taken
-// without CAF's search for a handler and its preparations for an answer, which together cost as much as the
+// without CAF's turn, search for a handler and preparations for an answer, which together cost as much as the
 // work itself. Neighbours: observed_actor asks its actors first, then CAF.
 #pragma once
 

@@ -32,6 +32,17 @@ caf::invoke_message_result lasting_actor::consume(caf::mailbox_element& message)
   return caf::invoke_message_result::consumed;
 }
 
+bool lasting_actor::consume_hot(caf::mailbox_element& message) {
+  try {
+    return take_hot(message);
+  } catch (const std::exception& thrown) {
+    recover(message, thrown.what());
+  } catch (...) {
+    recover(message, unnamed_failure);
+  }
+  return true;
+}
+
 void lasting_actor::note_failure(const std::string& why) noexcept {
   log_line(log_level::error, counters().kind + (counters().name.empty() ? "" : " of " + counters().name) +
                                  " failed and starts anew: " + why);

@@ -49,6 +49,8 @@ protected:
   }
 
 private:
+  bool consume_hot(caf::mailbox_element& message) final;
+
   static constexpr const char* unnamed_failure = "something that is no std::exception";
 
   void note_failure(const std::string& why) noexcept;

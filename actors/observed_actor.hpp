@@ -26,12 +26,17 @@ public:
   caf::invoke_message_result consume(caf::mailbox_element& message) override;
 
 protected:
-  /// Takes one of the messages that every request brings (hot_message.hpp). False: CAF finds its handler.
+  /// Takes one of the messages that every request brings (hot_message.hpp). False, and nothing has happened:
+  /// CAF finds its handler.
   virtual bool take_hot(caf::mailbox_element&) { return false; }
+  /// take_hot(), and whatever has to be done if that throws. It must not quit the actor.
+  virtual bool consume_hot(caf::mailbox_element& message) { return take_hot(message); }
 
   actor_counters& counters() noexcept { return *counters_; }
 
 private:
+  resume_result take_turn(caf::execution_unit* unit, std::size_t most_messages);
+
   std::shared_ptr<actor_counters> counters_;
   std::uint32_t turns_ = 0; // of this actor; one of some is timed
 };
