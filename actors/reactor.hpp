@@ -65,9 +65,9 @@ public:
   void watch(int fd, std::uint32_t events, ready_handler ready, foresight ahead);
   void unwatch(int fd);
 
-  /// Whoever wakes the reactor by a request goes on until it has to wait, instead of being put aside for it at
-  /// once. For ports whose requests wake all reactors: one on an idle processor serves meanwhile. Only from
-  /// the reactor's own thread.
+  /// Whoever wakes the reactor by a request goes on until it has to wait, instead of being put aside for it
+  /// at once. For ports whose requests wake all reactors: one on an idle processor serves meanwhile. Only
+  /// from the reactor's own thread.
   void let_wakers_go_on() noexcept;
 
   /// Queues `job` here; wakes the thread if another one calls.
