@@ -65,16 +65,20 @@ layering() { python3 test/layering_check.py && pass || fail layering; }
 # BUILD_TARGETS: only those
 build() { configure build --buildtype=release -Dwerror=true && ninja -C build ${BUILD_TARGETS:-} && pass || fail build; }
 unit() { ninja -C build >/dev/null && run_suites build unit || fail unit; }
-# Line numbers are all that is wanted of debug information (-g1): the rest is a quarter of the compiler's time.
-sanitize() {
-  configure build-asan --buildtype=debug -Doptimization=1 -Dcpp_args=-g1 -Dwerror=true -Db_sanitize=address,undefined -Db_lundef=false &&
-    ninja -C build-asan meson-test-prereq >"$work/build" 2>&1 || { tail -40 "$work/build"; fail "sanitizer build"; return; }
-  ASAN_OPTIONS=detect_stack_use_after_return=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:suppressions=$PWD/test/ubsan.supp run_suites build-asan sanitize
+# One build for the suites and the fuzzers under ASan and UBSan. Neither optimized nor with more debug information than
+# line numbers (-g1), since most of the time goes into compiling.
+sanitized_build() {
+  CC=clang-14 CXX=clang++-14 configure build-asan --buildtype=debug -Dcpp_args=-g1 -Dfuzzers=true \
+    -Db_sanitize=address,undefined -Db_lundef=false && ninja -C build-asan "$1" >"$work/build" 2>&1 ||
+    { tail -40 "$work/build"; fail "sanitizer build: $1"; return 1; }
 }
+export ASAN_OPTIONS=detect_stack_use_after_return=0
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:suppressions=$PWD/test/ubsan.supp
+sanitize() { sanitized_build meson-test-prereq && run_suites build-asan sanitize; }
 # ThreadSanitizer over the actors' tests and over a hostile guest before the whole daemon. It knows no fences
-# (-Wno-tsan): here they order atomics alone. No optimization, since most of the time goes into compiling.
+# (-Wno-tsan): here they order atomics alone.
 threads() {
-  configure build-tsan --buildtype=debug -Dcpp_args=-Wno-tsan,-g1 -Dwerror=true -Db_sanitize=thread -Db_lundef=false &&
+  configure build-tsan --buildtype=debug -Dcpp_args="-Wno-tsan -g1" -Dwerror=true -Db_sanitize=thread -Db_lundef=false &&
     ninja -C build-tsan test/test_actors test/hostile_guest >"$work/build" 2>&1 ||
     { tail -40 "$work/build"; fail "thread sanitizer build"; return; }
   local program
@@ -84,15 +88,11 @@ threads() {
   done
 }
 fuzz() {
-  if [ ! -f build-fuzz/build.ninja ]; then
-    CC=clang-14 CXX=clang++-14 meson setup build-fuzz --buildtype=debug -Doptimization=1 -Dcpp_args=-g1 -Dfuzzers=true \
-      -Db_lundef=false >"$work/setup" 2>&1 || { tail -20 "$work/setup"; fail "fuzzers' set-up"; return; }
-  fi
-  ninja -C build-fuzz fuzzers >"$work/build" 2>&1 || { tail -40 "$work/build"; fail "fuzzers' build"; return; }
+  sanitized_build fuzzers || return
   # As many at a time as there are CPUs; what each said is told in order.
   mkdir "$work/corpus" "$work/fuzz"
   export FUZZ_SECONDS=${FUZZ_SECONDS:-5} work
-  printf '%s\n' build-fuzz/test/fuzz/*_fuzz | xargs -P "$(nproc)" -I{} bash -c '
+  printf '%s\n' build-asan/test/fuzz/*_fuzz | xargs -P "$(nproc)" -I{} bash -c '
     name=$(basename {}) && mkdir "$work/corpus/$name" &&
       {} -max_total_time="$FUZZ_SECONDS" -rss_limit_mb=2048 -timeout=20 -artifact_prefix="$work/" "$work/corpus/$name" \
         >"$work/fuzz/$name" 2>&1 && mv "$work/fuzz/$name" "$work/fuzz/$name.passed"'

@@ -3,6 +3,7 @@
 
 #include <caf/all.hpp>
 #include <doctest/doctest.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
@@ -11,6 +12,7 @@
 #include <thread>
 
 #include "actors/pinned.hpp"
+#include "protocol/unique_fd.hpp"
 
 using namespace nydus;
 using namespace std::chrono_literals;
@@ -230,6 +232,26 @@ TEST_CASE("a handler may unwatch its own descriptor") {
   CHECK(calls == 1);
   home.stop();
   ::close(kick);
+}
+
+TEST_CASE("a reactor that lets its wakers go on is a batch thread, which preempts nobody") {
+  caf::actor_system_config config;
+  caf::actor_system system{config};
+  reactor home{system, "home", -1};
+  const unique_fd kick{eventfd(1, EFD_NONBLOCK)};
+  std::atomic<int> before{-1}, after{-1};
+  home.watch(kick.get(), EPOLLIN, [&](std::uint32_t) {
+    before = sched_getscheduler(0); // of this thread
+    home.let_wakers_go_on();
+    after = sched_getscheduler(0);
+    home.unwatch(kick.get());
+    return false;
+  });
+  home.start();
+  CHECK(within(10s, [&] { return after != -1; }));
+  CHECK(before == SCHED_OTHER);
+  CHECK(after == SCHED_BATCH);
+  home.stop();
 }
 
 TEST_CASE("messages sent before stop are handled before the thread ends") {

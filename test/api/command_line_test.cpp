@@ -152,8 +152,9 @@ TEST_CASE("a wrong line is a usage error that says why") {
       {{"uffd", "--sock", "/s"}, "this build has no uffd"},
       {{"nbd", "/dev/nbd0"}, "this build has no nbd"},
   };
-  for (const auto& [words, part] : wrong) {
-    const auto parsed = parse(words);
+  for (const auto& one : wrong) {
+    const auto parsed = parse(one.first);
+    const auto& part = one.second;
     CAPTURE(part);
     CHECK_FALSE(parsed.line.options);
     CHECK(parsed.line.exit_status == 2);

@@ -165,7 +165,9 @@ void compare(const std::string& folder, const std::string& name, const std::stri
   const auto found = walk_image(**opened, failures);
   CHECK(failures.empty());
   CHECK(found.size() == expected.size());
-  for (const auto& [path, attributes] : found) {
+  for (const auto& one : found) {
+    const auto& path = one.first;
+    const auto& attributes = one.second;
     CAPTURE(path);
     REQUIRE(expected.contains(path));
     auto& entry = expected.at(path);

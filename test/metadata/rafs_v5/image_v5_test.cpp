@@ -357,7 +357,9 @@ TEST_CASE("each inode's digest verifies, and one changed byte of it does not") {
                                         {.path = "/empty"}},
                             .digests = kind};
     const auto good = make_tiny_image(wanted);
-    for (const auto& [path, record] : good.records) {
+    for (const auto& one : good.records) {
+      const auto& path = one.first;
+      const auto record = one.second;
       CAPTURE(path);
       const inode_number number{good.inode_numbers.at(path)};
       CHECK(open_bytes(good)->verify(number));
