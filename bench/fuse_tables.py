@@ -178,7 +178,7 @@ def mount(repeats):
     def empty_call(served):
         """Milliseconds of a call that has nothing to do."""
         start = time.perf_counter()
-        served.send(b"GET /api/v1/daemon HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        served.send(b"GET /api/v2/daemon HTTP/1.1\r\nHost: localhost\r\n\r\n")
         return (time.perf_counter() - start) * 1e3
 
     def once(served, image, mountpoint):
