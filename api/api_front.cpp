@@ -16,6 +16,7 @@
 #include "api/inspection.hpp"
 #include "api/json_text.hpp"
 #include "api/metrics_endpoint.hpp"
+#include "api/mount_collection.hpp"
 #include "api/mount_endpoint.hpp"
 #include "api/refusal.hpp"
 
@@ -89,10 +90,11 @@ private:
   daemon_facts facts() const { return {parts_.id, parts_.supervisor_path, to_string(parts_.state)}; }
 
   void get_daemon(const http_request&, const responder& to) {
-    with_mounts(*this, parts_.supervisor, to,
-                [this, to](const mount_list& mounts) { show(to, daemon_text(facts(), &mounts)); });
+    with_mounts(*this, parts_.supervisor, to, [this, to](const mount_list& mounts) {
+      show(to, daemon_text(facts(), collection_.text(mounts)));
+    });
   }
-  void get_daemon_v2(const http_request&, const responder& to) { show(to, daemon_text(facts(), nullptr)); }
+  void get_daemon_v2(const http_request&, const responder& to) { show(to, daemon_text(facts(), "null")); }
 
   void put_daemon(const http_request& request, const responder& to) {
     const auto body = config_value::from_json(request.body);
@@ -240,6 +242,7 @@ private:
   using text_map = std::map<std::string, std::string>;
 
   api_parts parts_;
+  mount_collection collection_;
   metrics_endpoint metrics_;
   inspection inside_;
   std::map<std::string, text_map> changed_settings_; // by mountpoint

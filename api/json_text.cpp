@@ -110,28 +110,30 @@ std::string error_text(const std::string& message) {
   return text_of({{"code", "UNDEFINED"}, {"message", message}});
 }
 
-std::string daemon_text(const daemon_facts& facts, const mount_list* mounts) {
+std::string daemon_text(const daemon_facts& facts, const std::string& collection) {
   const auto& made = version();
   const auto or_null = [](const std::string& text) { return text.empty() ? json(nullptr) : json(text); };
-  json collection = nullptr;
-  if (mounts != nullptr) {
-    collection = json::object();
-    for (const auto& mount : mounts->mounts)
-      collection[mount->mountpoint] = {{"backend_type", "Rafs"},
-                                       {"mountpoint", mount->mountpoint},
-                                       {"mounted_time", time_text(mount->mounted_at)},
-                                       {"config", settings_json(*mount->settings)}};
-  }
-  return text_of({{"version",
-                   {{"package_ver", made.package},
-                    {"git_commit", made.commit},
-                    {"build_time", made.built_at},
-                    {"profile", made.profile},
-                    {"rustc", made.compiler}}},
-                  {"id", or_null(facts.id)},
-                  {"supervisor", or_null(facts.supervisor)},
-                  {"state", facts.state},
-                  {"backend_collection", collection}});
+  auto text = text_of({{"version",
+                        {{"package_ver", made.package},
+                         {"git_commit", made.commit},
+                         {"build_time", made.built_at},
+                         {"profile", made.profile},
+                         {"rustc", made.compiler}}},
+                       {"id", or_null(facts.id)},
+                       {"supervisor", or_null(facts.supervisor)},
+                       {"state", facts.state}});
+  text.back() = ',';
+  return text + "\"backend_collection\":" + collection + "}";
+}
+
+std::string collection_member_text(const mount_record& mount) {
+  auto member = json::object();
+  member[mount.mountpoint] = {{"backend_type", "Rafs"},
+                              {"mountpoint", mount.mountpoint},
+                              {"mounted_time", time_text(mount.mounted_at)},
+                              {"config", settings_json(*mount.settings)}};
+  const auto text = text_of(member);
+  return text.substr(1, text.size() - 2);
 }
 
 std::string superblock_text(const mount_record& mount) {

@@ -18,8 +18,10 @@ struct daemon_facts {
   std::string supervisor; // empty: null
   std::string state;
 };
-/// `mounts` null: backend_collection is null (the v2 form).
-std::string daemon_text(const daemon_facts& facts, const mount_list* mounts);
+/// `collection`: JSON of backend_collection; "null" in the v2 form.
+std::string daemon_text(const daemon_facts& facts, const std::string& collection);
+/// The mount's member of backend_collection, name and value.
+std::string collection_member_text(const mount_record& mount);
 std::string superblock_text(const mount_record& mount);
 std::string fs_metrics_text(const mount_record& mount);
 std::string file_metrics_text(const file_counter_list& files);
