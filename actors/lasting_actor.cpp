@@ -9,6 +9,22 @@
 
 namespace nydus {
 
+namespace {
+
+/// What `work` gives or, if it throws, what `rescue` gives, which is told why: `unnamed` if nothing says.
+template <class Work, class Rescue>
+auto outcome_of(Work work, Rescue rescue, const char* unnamed) -> decltype(work()) {
+  try {
+    return work();
+  } catch (const std::exception& thrown) {
+    return rescue(thrown.what());
+  } catch (...) {
+    return rescue(unnamed);
+  }
+}
+
+} // namespace
+
 lasting_actor::lasting_actor(caf::actor_config& config, std::string kind, std::string name)
     : observed_actor(config, std::move(kind), std::move(name)) {
   const auto title = counters().kind;
@@ -22,25 +38,21 @@ lasting_actor::lasting_actor(caf::actor_config& config, std::string kind, std::s
 }
 
 caf::invoke_message_result lasting_actor::consume(caf::mailbox_element& message) {
-  try {
-    return observed_actor::consume(message);
-  } catch (const std::exception& thrown) {
-    recover(message, thrown.what());
-  } catch (...) {
-    recover(message, unnamed_failure);
-  }
-  return caf::invoke_message_result::consumed;
+  return outcome_of([&] { return observed_actor::consume(message); },
+                    [&](const char* why) {
+                      recover(message, why);
+                      return caf::invoke_message_result::consumed;
+                    },
+                    unnamed_failure);
 }
 
 bool lasting_actor::consume_hot(caf::mailbox_element& message) {
-  try {
-    return take_hot(message);
-  } catch (const std::exception& thrown) {
-    recover(message, thrown.what());
-  } catch (...) {
-    recover(message, unnamed_failure);
-  }
-  return true;
+  return outcome_of([&] { return take_hot(message); },
+                    [&](const char* why) {
+                      recover(message, why);
+                      return true;
+                    },
+                    unnamed_failure);
 }
 
 void lasting_actor::note_failure(const std::string& why) noexcept {

@@ -85,7 +85,7 @@ caf::resumable::resume_result observed_actor::take_turn(caf::execution_unit* uni
 
 caf::invoke_message_result observed_actor::consume(caf::mailbox_element& message) {
   raise(counters_->handled, 1);
-  if (consume_hot(message))
+  if (take_hot(message))
     return caf::invoke_message_result::consumed;
   return caf::event_based_actor::consume(message);
 }
