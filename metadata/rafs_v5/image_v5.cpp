@@ -198,9 +198,9 @@ result<void> image_v5::list(inode_number inode, std::uint64_t offset, const entr
     const auto found = child(*directory, static_cast<std::uint32_t>(k));
     if (!found)
       return found.error();
-    if (k == offset) // the records of the others follow
-      file_->expect(
-          static_cast<std::size_t>(std::as_bytes(std::span{found->name()}).data() - file_->bytes().data()));
+    // Records of children lie one behind the other.
+    file_->expect(
+        static_cast<std::size_t>(std::as_bytes(std::span{found->name()}).data() - file_->bytes().data()));
     const auto shown = attributes_of_child(*found);
     if (!shown)
       return shown.error();
