@@ -24,6 +24,8 @@ constexpr std::size_t largest_copy = 256 << 20;
 
 // What expect() has read at once: some hundred inodes.
 constexpr std::size_t window_size = 128 << 10;
+// A sparse file may be as large as it likes: behind 4 GiB nothing is expected.
+constexpr std::size_t most_windows = 32 << 10;
 
 /// Whether a touch of the mapped file may wait for another process or host: a FUSE file system or a
 /// network's.
@@ -86,7 +88,8 @@ result<std::unique_ptr<mapped_file>> mapped_file::open(const std::string& path) 
     return failure{errc::unavailable, "map " + path + ": too many files are mapped"};
   // A disk's read-ahead may be megabytes, which the first look-ups would wait for one after the other.
   (void) ::madvise(start, size, MADV_RANDOM);
-  file->expected_ = std::vector<std::atomic<bool>>((size + window_size - 1) / window_size);
+  file->expected_ =
+      std::vector<std::atomic<bool>>(std::min((size + window_size - 1) / window_size, most_windows));
   if (size <= 2 * window_size)
     file->expect(0);
   return file;
