@@ -102,8 +102,11 @@ void chunk_workers::finish(chunk_batch& batch) noexcept {
 
 void chunk_workers::work() {
   chunk_compressor encoder{settings_.compression};
-  while (!is_stopping_.load(std::memory_order_acquire)) {
+  for (;;) {
+    // Before all that is looked at: what comes after a look changes work_, and wait() returns.
     const auto seen = work_.load(std::memory_order_acquire);
+    if (is_stopping_.load(std::memory_order_acquire))
+      return;
     if (auto* batch = claim(next_to_compress_, decided_)) { // first, as it empties the ring
       std::size_t used = 0;
       if (settings_.compression != compressor::none && batch->stored.size() == 0)
