@@ -19,6 +19,10 @@ namespace {
 // Small files share a batch of this size, so that handing over costs nothing against the work.
 constexpr std::size_t smallest_batch = 1024 * 1024;
 
+// chunk_workers::work_ counts submissions; its lowest bit ends the workers.
+constexpr std::uint32_t is_stopping = 1;
+constexpr std::uint32_t one_submission = 2;
+
 /// Enough that each thread has one batch at work and one waiting; of large chunks fewer, for their memory.
 std::size_t ring_size(const build_settings& settings, std::size_t batch_size) {
   return batch_size > 4 * smallest_batch ? settings.thread_count + 1 : settings.thread_count * 2 + 2;
@@ -36,8 +40,7 @@ chunk_workers::chunk_workers(const build_settings& settings, int source_descript
 }
 
 chunk_workers::~chunk_workers() {
-  is_stopping_.store(true, std::memory_order_release);
-  work_.fetch_add(1, std::memory_order_release);
+  work_.fetch_or(is_stopping, std::memory_order_release);
   work_.notify_all();
   threads_.clear(); // joins
 }
@@ -48,7 +51,7 @@ chunk_batch* chunk_workers::free_batch() noexcept {
 }
 
 void chunk_workers::announce_work() noexcept {
-  work_.fetch_add(1, std::memory_order_release);
+  work_.fetch_add(one_submission, std::memory_order_release);
   work_.notify_one();
 }
 
@@ -103,9 +106,9 @@ void chunk_workers::finish(chunk_batch& batch) noexcept {
 void chunk_workers::work() {
   chunk_compressor encoder{settings_.compression};
   for (;;) {
-    // Before all that is looked at: what comes after a look changes work_, and wait() returns.
+    // One word says both that there is work and that there will be none: no change of it can be missed.
     const auto seen = work_.load(std::memory_order_acquire);
-    if (is_stopping_.load(std::memory_order_acquire))
+    if ((seen & is_stopping) != 0)
       return;
     if (auto* batch = claim(next_to_compress_, decided_)) { // first, as it empties the ring
       std::size_t used = 0;

@@ -93,9 +93,8 @@ private:
   std::atomic<std::uint64_t> decided_{0};
   std::atomic<std::uint64_t> next_to_read_{0};     // claimed by workers up to filled_
   std::atomic<std::uint64_t> next_to_compress_{0}; // claimed by workers up to decided_
-  std::atomic<std::uint32_t> work_{0};             // changes when workers have to look
+  std::atomic<std::uint32_t> work_{0};             // changes when workers have to look; or is_stopping
   std::atomic<std::uint32_t> progress_{0};         // changes when the owner has to look
-  std::atomic<bool> is_stopping_{false};
   std::vector<std::jthread> threads_;
 };
 
