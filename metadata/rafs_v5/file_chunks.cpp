@@ -12,50 +12,16 @@ result<chunk_slice> file_chunks::slice_of(const chunk_record& record) const {
                                       std::to_string(record.file_offset) + ": " + what};
   };
   chunk_slice slice;
-  auto& source = slice.source;
-  source.digest = record.digest;
-  source.blob_index = record.blob_index;
-  source.index = record.index;
-  source.compressed_size = record.compressed_size;
-  source.uncompressed_size = record.uncompressed_size;
-  source.compressed_offset = record.compressed_offset;
-  source.uncompressed_offset = record.uncompressed_offset;
-  source.crc32c = record.crc32c;
-  source.is_compressed = (record.flags & chunk_flag::compressed) != 0;
-  source.has_crc32c = (record.flags & chunk_flag::has_crc32) != 0;
-  if (source.uncompressed_size == 0 || source.uncompressed_size > chunk_size_)
-    return wrong("uncompressed_size is " + std::to_string(source.uncompressed_size));
-  slice.size = source.uncompressed_size;
-  if ((record.flags & chunk_flag::hole) != 0 && source.compressed_size == 0) {
+  slice.source = to_chunk(record);
+  slice.size = record.uncompressed_size;
+  if ((record.flags & chunk_flag::hole) != 0 && record.compressed_size == 0) {
     slice.is_hole = true; // images of 2020 (section 17)
+    if (slice.size == 0 || slice.size > chunk_size_)
+      return wrong("uncompressed_size is " + std::to_string(slice.size));
     return slice;
   }
-  if (source.blob_index >= blobs_.size())
-    return wrong("blob_index is " + std::to_string(source.blob_index) + " of " +
-                 std::to_string(blobs_.size()));
-  const auto& held_by = blobs_[source.blob_index];
-  const bool is_legacy_gzip = held_by.compression == compressor::gzip && source.is_compressed;
-  const std::uint64_t stored = source.is_compressed ? source.compressed_size : source.uncompressed_size;
-  // No encoder makes a chunk larger than this; a reader makes buffers of that size.
-  if (!is_legacy_gzip && (stored == 0 || stored > 2 * std::uint64_t{chunk_size_} + 4096))
-    return wrong("compressed_size is " + std::to_string(source.compressed_size));
-  const auto ends_behind = [](std::uint64_t offset, std::uint64_t size, std::uint64_t limit) {
-    return offset > limit || size > limit - offset;
-  };
-  constexpr std::uint64_t highest_offset = std::uint64_t{1} << 62;
-  const auto blob_end = held_by.compressed_size != 0 ? held_by.compressed_size : highest_offset;
-  if (ends_behind(source.compressed_offset, is_legacy_gzip ? 1 : stored, blob_end))
-    return wrong("compressed_offset is " + std::to_string(source.compressed_offset) +
-                 ", behind the blob's end");
-  if (held_by.has_chunk_index()) {
-    if (source.index >= held_by.chunk_count)
-      return wrong("index is " + std::to_string(source.index) + " of " + std::to_string(held_by.chunk_count));
-    if (ends_behind(source.uncompressed_offset, source.uncompressed_size, held_by.uncompressed_size))
-      return wrong("uncompressed_offset is " + std::to_string(source.uncompressed_offset) +
-                   ", behind the cache's end");
-  } else if (ends_behind(source.uncompressed_offset, source.uncompressed_size, highest_offset)) {
-    return wrong("uncompressed_offset is " + std::to_string(source.uncompressed_offset));
-  }
+  if (auto checked = check_place(slice.source, blobs_, chunk_size_); !checked)
+    return wrong(checked.error().detail);
   return slice;
 }
 

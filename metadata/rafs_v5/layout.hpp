@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "metadata/chunk_record.hpp"
 #include "metadata/digest.hpp"
 #include "protocol/bytes/little_endian.hpp"
 
@@ -124,28 +125,8 @@ static_assert(sizeof(inode) == 128 && alignof(inode) == 1);
 static_assert(offsetof(inode, name_size) == 100 && offsetof(inode, mtime) == 112);
 static_assert(std::is_trivially_copyable_v<inode>);
 
-/// Bits of chunk_record::flags.
-namespace chunk_flag {
-constexpr std::uint32_t compressed = 0x1;
-constexpr std::uint32_t hole = 0x2; // 2020 only
-constexpr std::uint32_t has_crc32 = 0x10;
-} // namespace chunk_flag
-
-/// Where one chunk of a file lies in its blob.
-struct chunk_record {
-  digest_bytes digest;      // 0   of the decompressed data
-  le32 blob_index;          // 32  into the blob table
-  le32 flags;               // 36  chunk_flag
-  le32 compressed_size;     // 40  bytes
-  le32 uncompressed_size;   // 44  bytes, <= superblock::block_size
-  le64 compressed_offset;   // 48  bytes from blob start
-  le64 uncompressed_offset; // 56  bytes from blob start, decompressed
-  le64 file_offset;         // 64  bytes from file start
-  le32 index;               // 72  within its blob
-  le32 crc32c;              // 76  0 unless flags has has_crc32
-};
-static_assert(sizeof(chunk_record) == 80 && alignof(chunk_record) == 1);
-static_assert(offsetof(chunk_record, file_offset) == 64);
-static_assert(std::is_trivially_copyable_v<chunk_record>);
+/// Behind a regular file's inode, one for each chunk.
+using nydus::chunk_record;
+namespace chunk_flag = nydus::chunk_flag;
 
 } // namespace nydus::rafs_v5

@@ -7,37 +7,14 @@
 #include <string_view>
 #include <utility>
 
+#include "metadata/blob_id.hpp"
+
 namespace nydus::rafs_v5 {
 
 namespace {
 
-constexpr std::size_t longest_blob_id = 255 - sizeof(".blob.data.chunk_map");
 constexpr std::size_t most_blobs =
     4096; // a builder makes 256 at most; bounds what a lying table can have us allocate
-
-/// Whether the bytes are UTF-8 without control characters; overlong forms and surrogates are let through.
-bool is_plain_text(std::string_view text) noexcept {
-  std::size_t more = 0; // continuation bytes still to come
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (more != 0) {
-      if ((byte & 0xc0) != 0x80)
-        return false;
-      --more;
-    } else if (byte < 0x20 || byte == 0x7f || (byte >= 0x80 && byte < 0xc2) || byte > 0xf4) {
-      return false;
-    } else if (byte >= 0x80) {
-      more = byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
-    }
-  }
-  return more == 0;
-}
-
-/// An id names files of the cache and objects of a backend, so it has to be a plain file name.
-bool is_file_name(std::string_view id) noexcept {
-  return !id.empty() && id.size() <= longest_blob_id && id != "." && id != ".." &&
-         id.find('/') == std::string_view::npos && is_plain_text(id);
-}
 
 failure wrong_blob(std::size_t index, const std::string& what) {
   return {errc::corrupt, "RAFS v5 blob " + std::to_string(index) + ": " + what};
@@ -63,7 +40,7 @@ result<std::vector<blob>> read_blob_table(const checked_superblock& checked,
     rest = rest.subspan(sizeof entry);
     const std::string_view text{reinterpret_cast<const char*>(rest.data()), rest.size()};
     const auto id = text.substr(0, text.find('\0'));
-    if (!is_file_name(id))
+    if (!is_blob_id(id))
       return wrong_id(blobs.size(), id);
     rest = rest.subspan(std::min(id.size() + 1, rest.size()));
     blob one;
@@ -101,7 +78,7 @@ result<void> read_extension(const extended_blob& entry, std::size_t index, blob&
 bool lacks_own_id(const blob& one) noexcept {
   const bool holds_bootstrap = (one.features & blob_feature::inlined_fs_meta) != 0 &&
                                (one.features & (blob_feature::separate | blob_feature::external)) == 0;
-  return holds_bootstrap || (one.id.size() == 64 && one.id.find_first_not_of('x') == std::string::npos);
+  return holds_bootstrap || is_placeholder_id(one.id);
 }
 
 } // namespace
@@ -125,8 +102,8 @@ result<std::vector<blob>> read_blobs(const checked_superblock& checked, std::spa
         return read.error();
     }
     if (lacks_own_id(one)) {
-      one.id = image_name.substr(0, image_name.find('.', 1));
-      if (!is_file_name(one.id))
+      one.id = blob_id_of(image_name);
+      if (!is_blob_id(one.id))
         return wrong_id(i, one.id);
     }
   }
