@@ -53,12 +53,12 @@ void chunk_needs::add_neighbours(inode_number inode, std::uint64_t offset, const
   for (const auto& wanted : need.wanted)
     budget -= std::min(budget, stored_size(wanted, source));
   auto end = last.compressed_offset + stored_size(last, source);
-  auto number = static_cast<std::uint64_t>(inode);
+  std::optional<inode_number> file = inode;
   auto from = offset;
-  for (int files = 0; files < most_neighbours && budget > 0; ++files, ++number, from = 0) {
+  for (int files = 0; file && files < most_neighbours && budget > 0;
+       ++files, file = contents.following(*file), from = 0) {
     slices_.clear();
-    if (number > contents.description().highest_inode ||
-        !contents.slices(inode_number{number}, from, parts_.settings->batch_size, slices_))
+    if (!contents.slices(*file, from, parts_.settings->batch_size, slices_))
       continue; // no file: a directory between the files of another
     for (const auto& next : slices_) {
       if (next.is_hole || next.source.blob_index != last.blob_index || next.source.compressed_offset < end)

@@ -23,7 +23,7 @@ struct named_bit {
   const char* name;
 };
 
-constexpr std::array<named_bit, 8> superblock_bits{{
+constexpr std::array<named_bit, 10> superblock_bits{{
     {rafs_v5::superblock_flag::compression_none, "COMPRESSION_NONE"},
     {rafs_v5::superblock_flag::compression_lz4, "COMPRESSION_LZ4"},
     {rafs_v5::superblock_flag::hash_blake3, "HASH_BLAKE3"},
@@ -32,6 +32,8 @@ constexpr std::array<named_bit, 8> superblock_bits{{
     {rafs_v5::superblock_flag::has_xattr, "HAS_XATTR"},
     {rafs_v5::superblock_flag::compression_gzip, "COMPRESSION_GZIP"},
     {rafs_v5::superblock_flag::compression_zstd, "COMPRESSION_ZSTD"},
+    {0x100, "INLINED_CHUNK_DIGEST"}, // these two in RAFS v6 alone
+    {0x01000000, "ENCRYPTION_NONE"},
 }};
 
 // In the order in which the public builder names them; those of RAFS v6 (rafs-v5.md, section 6) included.
@@ -184,9 +186,9 @@ result<void> check_blobs(const image& checked, const std::string& directory) {
     struct stat status {};
     if (::stat(path.c_str(), &status) != 0)
       log_warning(system_failure("blob " + path, errno).detail);
-    else if (static_cast<std::uint64_t>(status.st_size) < one.compressed_size)
+    else if (static_cast<std::uint64_t>(status.st_size) < one.file_size)
       return failure{errc::corrupt, "blob " + path + " has " + std::to_string(status.st_size) +
-                                        " bytes, the image needs " + std::to_string(one.compressed_size)};
+                                        " bytes, the image needs " + std::to_string(one.file_size)};
   }
   return {};
 }
@@ -196,8 +198,8 @@ std::string describe_blobs(const image& checked) {
   std::size_t index = 0;
   for (const auto& one : checked.blobs())
     text += "\t " + std::to_string(index++) + ": " + one.id + ", compressed size " +
-            std::to_string(one.compressed_size) + ", uncompressed size " +
-            std::to_string(one.uncompressed_size) + ", chunk size: " + std::to_string(one.chunk_size) +
+            std::to_string(one.file_size) + ", uncompressed size " + std::to_string(one.uncompressed_size) +
+            ", chunk size: " + std::to_string(one.chunk_size) +
             ", chunk count: " + std::to_string(one.chunk_count) +
             ", features: " + names_of(blob_bits, one.features, " ") + "\n";
   return text;

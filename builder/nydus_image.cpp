@@ -50,7 +50,8 @@ result<void> run(const check_request& request) {
   if (!request.blob_directory.empty())
     if (auto found = check_blobs(**checked, request.blob_directory); !found)
       return found;
-  log_info("RAFS v5 super block features: " + describe_flags(**checked));
+  log_info("RAFS v" + std::to_string((*checked)->description().format_version) +
+           " super block features: " + describe_flags(**checked));
   std::cout << describe_blobs(**checked) << std::flush;
   if (request.output_json.empty())
     return {};

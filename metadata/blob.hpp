@@ -17,8 +17,9 @@ struct blob {
   std::uint32_t chunk_size = 0;        // bytes, power of two
   std::uint32_t chunk_count = 0;       // 0: the image does not number its chunks (before v1.1)
   std::uint32_t readahead_size = 0;    // bytes of stored data at the head that the builder wants prefetched
-  std::uint32_t features = 0;          // raw feature word of the extended blob table
-  std::uint64_t compressed_size = 0;   // bytes of the blob file; 0: unknown
+  std::uint32_t features = 0;          // raw feature word of the (v5: extended) blob table
+  std::uint64_t file_size = 0;         // bytes of the blob as far as its builder knew; 0: unknown
+  std::uint64_t compressed_size = 0;   // bytes at its head in which chunks lie; 0: unknown
   std::uint64_t uncompressed_size = 0; // bytes of the cache file; 0: unknown
   bool has_data_digests = true;        // false: legacy gzip images, whose chunk ids are no digests
   /// Chunks can be told apart by their index; else only by their offset.

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// THE FACE of metadata/: what is in an image, whatever its format (RAFS v5 today).
+// THE FACE of metadata/: what is in an image, whatever its format (RAFS v5 and v6).
 // An image is a mapped bootstrap that is checked lazily, record by record, each time one is used.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -69,9 +70,13 @@ public:
   /// its end.
   virtual result<void> slices(inode_number file, std::uint64_t offset, std::uint64_t size,
                               std::vector<chunk_slice>& slices) const = 0;
+  /// The inode whose record lies behind that of `inode`: its data is likely to lie behind that one's too.
+  /// Only a hint; nothing behind the last one.
+  virtual std::optional<inode_number> following(inode_number inode) const = 0;
   /// Files and directories that the builder wants fetched first, in its order. May be empty.
   virtual std::vector<inode_number> prefetch_list() const = 0;
-  /// Computes the inode's digest from its chunks, children or target. corrupt if it differs.
+  /// Computes the inode's digest from its chunks, children or target. corrupt if it differs; in a format
+  /// without such digests, if one of its chunks is not there.
   virtual result<void> verify(inode_number inode) const = 0;
 };
 

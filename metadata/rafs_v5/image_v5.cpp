@@ -36,6 +36,7 @@ public:
   result<void> list_xattrs(inode_number inode, const xattr_visitor& visit) const override;
   result<void> slices(inode_number file, std::uint64_t offset, std::uint64_t size,
                       std::vector<chunk_slice>& slices) const override;
+  std::optional<inode_number> following(inode_number inode) const override;
   std::vector<inode_number> prefetch_list() const override { return read_prefetch_list(checked_, bytes_); }
   result<void> verify(inode_number inode) const override;
 
@@ -257,6 +258,11 @@ result<void> image_v5::slices(inode_number inode, std::uint64_t offset, std::uin
     return failure{errc::malformed,
                    "inode " + std::to_string(static_cast<std::uint64_t>(inode)) + " is no file"};
   return file_chunks{*file, blobs_, checked_.fields().block_size}.cut(offset, size, slices);
+}
+
+std::optional<inode_number> image_v5::following(inode_number inode) const {
+  const auto next = static_cast<std::uint64_t>(inode) + 1;
+  return next <= description_.highest_inode ? std::optional{inode_number{next}} : std::nullopt;
 }
 
 result<void> image_v5::verify(inode_number inode) const {

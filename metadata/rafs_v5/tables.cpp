@@ -69,7 +69,7 @@ result<void> read_extension(const extended_blob& entry, std::size_t index, blob&
     return wrong_blob(index, "compressed_size is " + std::to_string(entry.compressed_size));
   one.chunk_count = entry.chunk_count;
   one.uncompressed_size = entry.uncompressed_size;
-  one.compressed_size = entry.compressed_size;
+  one.file_size = one.compressed_size = entry.compressed_size;
   return {};
 }
 

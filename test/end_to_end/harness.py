@@ -24,6 +24,7 @@ FIXTURES = os.environ.get("NYDUS_FIXTURES", os.path.join(ROOT, "../shared/fixtur
 MADE = os.path.join(FIXTURES, "made")
 BLOBS = os.path.join(MADE, "blobs")
 TREE_IMAGES = ["v5-lz4_block-blake3", "v5-zstd-sha256-4k", "v5-none-aligned-prefetch"]
+TREE_IMAGES_V6 = ["v6-zstd", "v6-lz4_block-sha256-64k", "v6-none"]
 needs_fixtures = unittest.skipUnless(os.path.isdir(MADE), "no fixture images: set NYDUS_FIXTURES")
 
 

@@ -3,11 +3,12 @@
 import glob
 import json
 import os
+import stat
 import tempfile
 import unittest
 
 import harness
-from harness import BLOBS, Daemon, FIXTURES, TREE_IMAGES, build_image, config, image, manifest, md5_of, needs_fixtures
+from harness import BLOBS, Daemon, FIXTURES, TREE_IMAGES, TREE_IMAGES_V6, build_image, config, image, manifest, md5_of, needs_fixtures
 
 
 def recorded(path):
@@ -49,7 +50,7 @@ class FixtureTrees(unittest.TestCase):
         self.assertEqual(os.listdir(daemon.mountpoint), [])
 
     def test_every_attribute_and_byte_is_right_with_an_empty_cache_and_with_a_full_one(self):
-        for name in TREE_IMAGES + ["v5-layered-upper"]:
+        for name in TREE_IMAGES + TREE_IMAGES_V6 + ["v5-layered-upper", "v6-layered-upper"]:
             wanted = manifest("layered" if "layered" in name else "tree")
             with self.subTest(name), Daemon() as daemon:
                 work = os.path.join(daemon.directory, "cache")
@@ -63,7 +64,7 @@ class FixtureTrees(unittest.TestCase):
 
     def test_the_dummy_cache_and_the_compressed_cache_serve_the_same_bytes(self):
         with Daemon() as daemon:
-            for name in TREE_IMAGES:
+            for name in TREE_IMAGES + TREE_IMAGES_V6:
                 with self.subTest(name):
                     self.check(daemon, name, manifest("tree"))
                     raw = os.path.join(daemon.directory, "raw")
@@ -86,6 +87,21 @@ class FixtureTrees(unittest.TestCase):
                             self.assertEqual({name: md5_of(daemon.path("old", name)) for name in sums}, sums)
                             self.assertEqual(daemon.umount("/old")[0], 204)
                             harness.drop_page_cache()
+
+    def test_layers_that_were_merged_show_what_tar_files_can_carry(self):
+        with Daemon() as daemon:
+            wanted = {path: entry for path, entry in manifest("layered").items() if not stat.S_ISSOCK(int(entry["mode"], 0))}
+            for entry in wanted.values():
+                entry["mtime"] -= entry["mtime"] % 10**9
+                entry.pop("xattr", None)
+            self.check(daemon, "v6-merged", wanted, work_dir=os.path.join(daemon.directory, "cache"))
+
+    def test_ways_to_store_chunks_that_are_not_read_are_refused_by_name(self):
+        with Daemon() as daemon:
+            for name, word in (("v6-zstd-batch", "BATCH"), ("v6-zstd-encrypt", "ENCRYPTED"), ("v6-targz-ref", "ZRAN")):
+                status, why = daemon.mount("/refused", image(name), config(BLOBS))
+                self.assertEqual(status, 501)
+                self.assertIn(word, why["message"])
 
     def test_the_layout_from_before_the_first_release_is_refused_by_name(self):
         with Daemon() as daemon:

@@ -224,7 +224,7 @@ class PseudoMounts(unittest.TestCase):
             for mountpoint, status in (("rel", 500), ("/../up", 500), ("/x/inside", 500)):
                 self.assertEqual(daemon.mount(mountpoint, image(TREE_IMAGES[0]), settings)[0], status, mountpoint)
             self.assertEqual(daemon.mount("/y", "/no/such", settings)[0], 500)
-            self.assertEqual(daemon.mount("/y", image("v6-zstd"), settings)[0], 501)
+            self.assertEqual(daemon.mount("/y", image("v6-zstd-batch"), settings)[0], 501)
             self.assertEqual(daemon.umount("/nope")[0], 500)
 
     def test_nested_mountpoints_may_be_raw_or_percent_encoded(self):

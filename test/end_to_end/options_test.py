@@ -142,7 +142,7 @@ class CommandLine(unittest.TestCase):
                     ([*mount, "--supervisor", "/x"], 2, "--id"), ([*mount, "--prefetch-files", "/x"], 2, "--bootstrap"),
                     ([*mount, "--log-level", "loud"], 2, "loud"), (["--mountpoint", "/no/such"], 1, "/no/such"),
                     (["--mountpoint", "/etc/passwd"], 1, "no directory"), ([*mount, "-B", "/no/such", "-D", folder], 1, "/no/such"),
-                    ([*mount, "-B", image("v6-zstd"), "-D", folder], 1, "v6"), ([*mount, "-B", image(TREE_IMAGES[0]), "-C", "/no/such"], 1, "/no/such"),
+                    ([*mount, "-B", image("v6-zstd-batch"), "-D", folder], 1, "BATCH"), ([*mount, "-B", image(TREE_IMAGES[0]), "-C", "/no/such"], 1, "/no/such"),
                     ([*mount, "-B", image(TREE_IMAGES[0])], 1, "--config"), ([*mount, "--apisock", "/no/such/socket"], 1, "/no/such/socket"),
                     ([*mount, "-B", image(TREE_IMAGES[0]), "-D", folder, "--prefetch-files", folder + "/list"], 1, "relative/path"),
                     ([*mount, "--log-file", "/proc/no/log"], 1, "/proc/no")):

@@ -18,7 +18,7 @@
 
 using namespace nydus;
 
-TEST_SUITE_BEGIN("metadata/rafs_v5/fixture_manifest");
+TEST_SUITE_BEGIN("metadata/fixture_manifest");
 
 namespace {
 
@@ -218,6 +218,9 @@ TEST_CASE("the made images show what their manifests say") {
   compare(folder, "v5-lz4_block-blake3", "tree.manifest.gz");
   compare(folder, "v5-zstd-sha256-4k", "tree.manifest.gz");
   compare(folder, "v5-layered-upper", "layered.manifest.gz");
+  for (const auto* name : {"v6-none", "v6-zstd", "v6-lz4_block-sha256-64k"})
+    compare(folder, name, "tree.manifest.gz");
+  compare(folder, "v6-layered-upper", "layered.manifest.gz");
 }
 
 TEST_CASE("the images of 2020 and 2022 show the trees that their results say") {
