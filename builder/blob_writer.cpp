@@ -139,6 +139,8 @@ result<void> blob_writer::store_new(chunk_piece& piece) {
     image_blob own;
     own.id = settings_.blob_id;
     own.features = rafs_v5::blob_feature::cap_tar_toc;
+    if (settings_.format_version == 6)
+      own.features |= rafs_v6::blob_feature::aligned;
     if (settings_.has_inlined_bootstrap)
       own.features |= rafs_v5::blob_feature::inlined_fs_meta | rafs_v5::blob_feature::has_tar_header;
     content_.blobs.push_back(std::move(own));
@@ -157,7 +159,7 @@ result<void> blob_writer::store_new(chunk_piece& piece) {
   record.uncompressed_offset = blob.uncompressed_size;
   record.index = blob.chunk_count++;
   record.crc32c = piece.crc32c;
-  blob.uncompressed_size += settings_.has_aligned_chunks
+  blob.uncompressed_size += settings_.aligns_chunks()
                                 ? (piece.size + chunk_alignment - 1) / chunk_alignment * chunk_alignment
                                 : piece.size;
   stored_.uncompressed_size += piece.size;

@@ -60,7 +60,8 @@ std::string check_number(const std::string& text) {
 }
 
 std::string check_format(const std::string& text) {
-  return text == "5" ? std::string{} : "this build writes RAFS v5 only; \"" + text + "\" was asked for";
+  return text == "5" || text == "6" ? std::string{}
+                                    : "this build writes RAFS v5 and v6; \"" + text + "\" was asked for";
 }
 
 std::string check_source_type(const std::string& text) {
@@ -131,7 +132,7 @@ struct raw_options {
   std::string type = "dir-rafs";
   std::string chunk_size = "0x100000";
   std::string blob_offset = "0";
-  std::string format = "5";
+  std::string format = "6";
   std::string dictionary;
   std::string unused;
   bool is_unused = false;
@@ -140,7 +141,8 @@ struct raw_options {
 void refuse_batches(const std::string& size) {
   std::uint64_t number = 0;
   if (!parse_number(size, number) || number != 0)
-    throw CLI::ValidationError("--batch-size", "RAFS v5 has no batches of chunks; only 0 can be asked for");
+    throw CLI::ValidationError("--batch-size",
+                               "this build makes no batches of chunks; only 0 can be asked for");
 }
 
 void add_create(CLI::App& app, build_settings& settings, raw_options& raw) {
@@ -160,11 +162,10 @@ void add_create(CLI::App& app, build_settings& settings, raw_options& raw) {
   add_checked(app, "--chunk-size", raw.chunk_size, check_chunk_size, "SIZE",
               "Size of chunks in bytes, a power of two from 0x1000 to 0x1000000")
       ->capture_default_str();
-  add_checked(app, "-v,--fs-version", raw.format, check_format, "VERSION",
-              "Format of the metadata; this build writes RAFS v5 only")
+  add_checked(app, "-v,--fs-version", raw.format, check_format, "VERSION", "Format of the metadata [5, 6]")
       ->capture_default_str();
   app.add_flag("--aligned-chunk", settings.has_aligned_chunks,
-               "Begin each chunk at a multiple of 4 KiB in the daemon's cache file");
+               "Begin each chunk at a multiple of 4 KiB in the daemon's cache file, as RAFS v6 always does");
   app.add_flag("--repeatable", settings.is_repeatable,
                "Leave owners out, so that all users build the same image");
   add_choice(app, "--whiteout-spec", settings.whiteouts, whiteout_specs,
@@ -189,8 +190,9 @@ void add_create(CLI::App& app, build_settings& settings, raw_options& raw) {
   app.add_flag("--disable-check", raw.is_unused)->group(""); // what it turns off is never done
   app.add_option("-C,--config", raw.unused)->group("");      // no backend is needed
   app.add_option_function<std::string>("--batch-size", refuse_batches)->group("");
-  add_refused(app, "--features", false, "blob-toc has no place in RAFS v5, and there is no other");
-  add_refused(app, "--encrypt,-E", true, "RAFS v5 has no encrypted chunks");
+  add_refused(app, "--features", false,
+              "blob-toc is a table of contents, which this build does not write; there is no other");
+  add_refused(app, "--encrypt,-E", true, "this build encrypts no chunks");
   add_refused(app, "--external-blob", false, "this build has no external blobs");
   add_refused(app, "--attributes", false, "this build has no external blobs");
   add_refused(app, "--blob-cache-dir", false, "this build writes no cache files; nydusd does");
@@ -209,6 +211,7 @@ std::string complete(build_settings& settings, const raw_options& raw) {
     settings.chunk_size = static_cast<std::uint32_t>(number);
   if (parse_number(raw.blob_offset, number))
     settings.blob_offset = number;
+  settings.format_version = raw.format == "6" ? 6 : 5;
   settings.chunk_dictionary =
       raw.dictionary.starts_with("bootstrap=") ? raw.dictionary.substr(10) : raw.dictionary;
   while (settings.source.size() > 1 && settings.source.ends_with('/'))
@@ -229,7 +232,7 @@ command_line parse_command_line(int argc, const char* const* argv) {
   build_settings settings;
   raw_options raw;
   check_request checked;
-  CLI::App app{"Makes and checks RAFS v5 images, which nydusd mounts.", "nydus-image"};
+  CLI::App app{"Makes and checks RAFS images, which nydusd mounts.", "nydus-image"};
   app.set_version_flag("-V,--version", version_text());
   app.require_subcommand(1);
   add_choice(app, "-l,--log-level", line.level, levels, "What is worth a line");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tree of an image while it is built: what was scanned or loaded, and what the steps of the build fill
 // in. Neighbours: directory_source and parent_image make nodes; inode_numbering, blob_writer and node_digests
-// complete them; bootstrap_writer_v5 writes them.
+// complete them; the bootstrap writers write them.
 #pragma once
 
 #include <sys/stat.h>

@@ -6,6 +6,8 @@
 
 #include "builder/blob_writer.hpp"
 #include "builder/bootstrap_writer_v5.hpp"
+#include "builder/bootstrap_writer_v6.hpp"
+#include "builder/chunk_infos.hpp"
 #include "builder/directory_source.hpp"
 #include "builder/inode_numbering.hpp"
 #include "builder/layer_merge.hpp"
@@ -39,6 +41,9 @@ private:
   result<void> load_tree();
   result<void> open_outputs();
   result<void> store_content();
+  result<void> close_section(std::string_view name, std::uint64_t start);
+  result<void> write_own_chunk_infos();
+  result<std::uint64_t> write_bootstrap(output_file& out) const;
   result<void> write_with_bootstrap_inside();
   result<void> write_blob_and_bootstrap();
 
@@ -114,23 +119,45 @@ result<void> image_builder::store_content() {
   built_.uncompressed_size = stored->uncompressed_size;
   built_.duplicate_count = stored->duplicate_count;
   built_.duplicate_size = stored->duplicate_size;
-  digest_nodes(*tree_.root, content_.chunks, settings_.digests);
+  if (settings_.format_version == 5)
+    digest_nodes(*tree_.root, content_.chunks, settings_.digests);
   built_.times.dump_blob = time.seconds();
   return {};
 }
 
-/// The bootstrap cannot name the blob that it is part of; readers take the name of the file (spec section
-/// 14).
+/// A blob with several sections has a tar header behind each: its bytes from `start` are called `name`.
+result<void> image_builder::close_section(std::string_view name, std::uint64_t start) {
+  return blob_file_->write(tar_header(name, blob_file_->size() - start));
+}
+
+result<void> image_builder::write_own_chunk_infos() {
+  return write_chunk_infos(settings_, content_.chunks, static_cast<std::uint32_t>(*own_blob_),
+                           content_.blobs[*own_blob_], *blob_file_);
+}
+
+result<std::uint64_t> image_builder::write_bootstrap(output_file& out) const {
+  return settings_.format_version == 6 ? write_bootstrap_v6(settings_, inodes_, plan_.inodes, content_, out)
+                                       : write_bootstrap_v5(settings_, inodes_, plan_.inodes, content_, out);
+}
+
+/// The bootstrap cannot name the blob that it is part of; readers take the name of the file (RAFS v5 spec
+/// section 14, RAFS v6 spec section 11.1).
 result<void> image_builder::write_with_bootstrap_inside() {
   if (own_blob_) {
     auto& own = content_.blobs[*own_blob_];
-    const auto header = tar_header("image.blob", own.compressed_size);
     own.id.assign(blob_id_size, 'x');
-    own.compressed_size += header.size();
-    if (auto written = blob_file_->write(header); !written)
-      return written;
+    if (auto closed = close_section("image.blob", 0); !closed)
+      return closed;
+    if (settings_.format_version == 6) {
+      const auto start = blob_file_->size();
+      if (auto written = write_own_chunk_infos(); !written)
+        return written;
+      if (auto closed = close_section("blob.meta", start); !closed)
+        return closed;
+    }
+    own.compressed_size = blob_file_->size();
   }
-  const auto size = write_bootstrap_v5(settings_, inodes_, plan_.inodes, content_, *blob_file_);
+  const auto size = write_bootstrap(*blob_file_);
   if (!size)
     return size.error();
   if (auto written = blob_file_->write(tar_header("image.boot", *size)); !written)
@@ -150,11 +177,16 @@ result<void> image_builder::write_with_bootstrap_inside() {
 result<void> image_builder::write_blob_and_bootstrap() {
   if (own_blob_) {
     auto& own = content_.blobs[*own_blob_];
+    if (settings_.format_version == 6) {
+      if (auto written = write_own_chunk_infos(); !written)
+        return written;
+      own.compressed_size = blob_file_->size();
+    }
     built_.blob_size = blob_file_->size();
     if (own.id.empty())
       own.id = blob_file_->finish_digest();
   }
-  const auto size = write_bootstrap_v5(settings_, inodes_, plan_.inodes, content_, *bootstrap_file_);
+  const auto size = write_bootstrap(*bootstrap_file_);
   if (!size)
     return size.error();
   built_.bootstrap_size = *size;

@@ -7,11 +7,14 @@
 #include <cstring>
 
 #include "builder/image_check.hpp"
+#include "builder/parent_image_v6.hpp"
+#include "builder/parent_settings.hpp"
 #include "metadata/inlined_bootstrap.hpp"
 #include "metadata/mapped_file.hpp"
 #include "metadata/rafs_v5/inode_view.hpp"
 #include "metadata/rafs_v5/superblock_check.hpp"
 #include "metadata/rafs_v5/tables.hpp"
+#include "metadata/rafs_v6/superblock_check.hpp"
 
 namespace nydus::builder {
 
@@ -28,15 +31,10 @@ public:
   result<std::vector<image_blob>> run(const std::string& image_name);
 
 private:
-  result<void> check_settings() const;
   void keep_blobs(const std::vector<blob>& blobs);
   result<tree_node*> load_node(std::uint64_t index, tree_node* parent);
   result<void> load_children(tree_node& directory);
   result<void> load_chunks(const inode_view& view, tree_node& file);
-  failure differs(const std::string& option, const std::string& theirs, const std::string& ours) const {
-    return {errc::not_supported, path_ + " was built with --" + option + " " + theirs +
-                                     " and this image with " + ours + ": both have to agree"};
-  }
   failure corrupt(std::uint64_t index, const std::string& what) const {
     return {errc::corrupt, path_ + ": RAFS v5 inode " + std::to_string(index) + ": " + what};
   }
@@ -51,25 +49,11 @@ private:
   std::uint64_t loaded_ = 0;
 };
 
-result<void> loader::check_settings() const {
-  const auto& fields = checked_.fields();
-  if (fields.block_size != settings_.chunk_size)
-    return differs("chunk-size", std::to_string(fields.block_size), std::to_string(settings_.chunk_size));
-  if (checked_.compression() != settings_.compression)
-    return differs("compressor", to_string(checked_.compression()), to_string(settings_.compression));
-  if (checked_.digests() != settings_.digests)
-    return differs("digester", to_string(checked_.digests()), to_string(settings_.digests));
-  const bool is_repeatable = (fields.flags & rafs_v5::superblock_flag::explicit_uid_gid) == 0;
-  if (is_repeatable != settings_.is_repeatable)
-    return failure{errc::not_supported, path_ + " was built " + (is_repeatable ? "with" : "without") +
-                                            " --repeatable: this image has to be too"};
-  return {};
-}
-
 void loader::keep_blobs(const std::vector<blob>& blobs) {
   for (const auto& one : blobs) {
-    image_blob kept{one.id,       one.readahead_size,    one.chunk_count,
-                    one.features, one.uncompressed_size, one.compressed_size};
+    image_blob kept{
+        one.id, one.readahead_size, one.chunk_count, one.features, one.uncompressed_size, one.compressed_size,
+        {}};
     if ((kept.features & rafs_v5::blob_feature::inlined_fs_meta) != 0) {
       // In another image it is a blob as any; its size there counts the bootstrap behind the chunks.
       kept.features &= ~rafs_v5::blob_feature::inlined_fs_meta;
@@ -83,7 +67,12 @@ void loader::keep_blobs(const std::vector<blob>& blobs) {
 }
 
 result<std::vector<image_blob>> loader::run(const std::string& image_name) {
-  if (auto same = check_settings(); !same)
+  const auto& fields = checked_.fields();
+  const bool is_repeatable = (fields.flags & rafs_v5::superblock_flag::explicit_uid_gid) == 0;
+  if (auto same =
+          check_parent(path_, settings_,
+                       {5, fields.block_size, checked_.compression(), checked_.digests(), is_repeatable});
+      !same)
     return std::move(same).error();
   const auto blobs = rafs_v5::read_blobs(checked_, image_, image_name);
   if (!blobs)
@@ -212,6 +201,8 @@ result<std::vector<image_blob>> load_image(const std::string& path, const build_
   if (!file)
     return file.error();
   const auto image = bootstrap_in((*file)->bytes());
+  if (rafs_v6::has_magic(image))
+    return load_image_v6(path, image, settings, tree, chunks);
   const auto checked = rafs_v5::check(image);
   if (!checked)
     return failure{checked.error().code, path + ": " + checked.error().detail};

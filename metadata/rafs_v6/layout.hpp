@@ -65,6 +65,8 @@ constexpr std::uint64_t has_xattr = 0x20;
 constexpr std::uint64_t compression_gzip = 0x40;
 constexpr std::uint64_t compression_zstd = 0x80;
 constexpr std::uint64_t tarfs_mode = 0x200;
+constexpr std::uint64_t inlined_chunk_digest = 0x100;
+constexpr std::uint64_t encryption_none = 0x01000000;
 constexpr std::uint64_t accepted = 0xff0003ff; // any other bit: not for this reader
 } // namespace superblock_flag
 
@@ -100,6 +102,7 @@ constexpr std::uint32_t inlined_fs_meta = 0x2;
 constexpr std::uint32_t chunk_info_v2 = 0x4;
 constexpr std::uint32_t zran = 0x8;
 constexpr std::uint32_t separate = 0x10;
+constexpr std::uint32_t inlined_chunk_digest = 0x20;
 constexpr std::uint32_t tarfs = 0x40;
 constexpr std::uint32_t batch = 0x80;
 constexpr std::uint32_t encrypted = 0x100;
@@ -212,5 +215,32 @@ struct chunk_index {
 };
 static_assert(sizeof(chunk_index) == 8 && alignof(chunk_index) == 1);
 constexpr std::uint32_t chunk_indexes_format = 0x20; // in a regular file's `location`
+
+/// Of the table behind the chunks of a blob: where each one lies (section 11.3). Sizes are one less than they are,
+/// their low 20 bits and high 4 bits apart.
+struct chunk_info {
+  le64 uncompressed; // 0  bits 44-63 size, 12-43 offset in place, 8-11 size
+  le64 compressed;   // 8  bits 44-63 size, 40-43 size, 0-39 offset
+};
+static_assert(sizeof(chunk_info) == 16 && alignof(chunk_info) == 1);
+
+constexpr std::uint32_t chunk_infos_magic = 0xb10bb10b;
+
+/// Behind that table (section 11.2).
+struct chunk_infos_header {
+  le32 magic;                              // 0    chunk_infos_magic
+  le32 features;                           // 4    blob_feature
+  le32 compression;                        // 8    compressor of the table
+  le32 count;                              // 12   chunks
+  le64 offset;                             // 16   of the table, bytes into the blob
+  le64 compressed_size;                    // 24   bytes
+  le64 uncompressed_size;                  // 32   bytes
+  le64 contexts_offset;                    // 40   these three of zran and batches alone
+  le64 contexts_size;                      // 48
+  le32 contexts_count;                     // 56
+  std::array<std::uint8_t, 4032> reserved; // 60
+  le32 magic_too;                          // 4092 chunk_infos_magic
+};
+static_assert(sizeof(chunk_infos_header) == 4096 && alignof(chunk_infos_header) == 1);
 
 } // namespace nydus::rafs_v6

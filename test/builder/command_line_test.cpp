@@ -57,6 +57,7 @@ TEST_CASE("without options an image is what the public builder makes of RAFS v5"
   CHECK(settings.blob_directory == "blobs");
   CHECK(settings.bootstrap.empty());
   CHECK(settings.chunk_size == 0x100000);
+  CHECK(settings.format_version == 6);
   CHECK(settings.compression == compressor::zstd);
   CHECK(settings.digests == digester::blake3);
   CHECK(settings.whiteouts == whiteout_spec::oci);
@@ -158,13 +159,13 @@ TEST_CASE("a wrong value is refused with the option, the value and what would be
       {{"--digester", "md5"}, "none of blake3, sha256"},
       {{"--whiteout-spec", "aufs"}, "none of none, oci, overlayfs"},
       {{"--prefetch-policy", "all"}, "none of blob, fs, none"},
-      {{"--fs-version", "6"}, "--fs-version: this build writes RAFS v5 only"},
+      {{"--fs-version", "7"}, "--fs-version: this build writes RAFS v5 and v6"},
       {{"--type", "tar-rafs"}, "converts directories only"},
       {{"--blob-id", "../up"}, "plain file name"},
       {{"--blob-offset", "x"}, "x is no number"},
       {{"--chunk-dict", "db=x"}, "[bootstrap=]FILE"},
       {{"--log-level", "loud"}, "none of debug, error, info, trace, warn"},
-      {{"--batch-size", "0x1000"}, "--batch-size: RAFS v5 has no batches"},
+      {{"--batch-size", "0x1000"}, "--batch-size: this build makes no batches"},
       {{"--encrypt"}, "--encrypt"},
       {{"--features", "blob-toc"}, "--features: blob-toc"},
       {{"--blob-cache-dir", "x"}, "--blob-cache-dir: "},

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -50,6 +51,20 @@ contents make_source(const scratch_folder& folder) {
   return files;
 }
 
+struct rafs_v5_images {
+  static constexpr std::uint32_t version = 5;
+};
+struct rafs_v6_images {
+  static constexpr std::uint32_t version = 6;
+};
+
+template <class Images>
+build_settings settings_for(const scratch_folder& folder) {
+  auto settings = settings_in(folder);
+  settings.format_version = Images::version;
+  return settings;
+}
+
 std::size_t entries_in(const std::string& folder) {
   return static_cast<std::size_t>(std::distance(fs::directory_iterator{folder}, fs::directory_iterator{}));
 }
@@ -58,7 +73,8 @@ std::size_t entries_in(const std::string& folder) {
 
 TEST_SUITE_BEGIN("builder/image_builder");
 
-TEST_CASE("an image holds its source, whatever it is built with") {
+TEST_CASE_TEMPLATE("an image holds its source, whatever it is built with", images, rafs_v5_images,
+                   rafs_v6_images) {
   const scratch_folder folder;
   const no_fd_leak guard;
   const auto wanted = make_source(folder);
@@ -66,7 +82,7 @@ TEST_CASE("an image holds its source, whatever it is built with") {
     for (const auto digests : {digester::blake3, digester::sha256})
       for (const std::uint32_t chunk_size : {0x1000u, 0x100000u, 0x1000000u})
         for (const bool is_aligned : {false, true}) {
-          auto settings = settings_in(folder);
+          auto settings = settings_for<images>(folder);
           settings.compression = compression;
           settings.digests = digests;
           settings.chunk_size = chunk_size;
@@ -78,16 +94,16 @@ TEST_CASE("an image holds its source, whatever it is built with") {
           CHECK(read->description().digests == digests);
           CHECK(read->description().chunk_size == chunk_size);
           REQUIRE(built.blob_ids.size() == 1);
-          CHECK(read_file(built.blob_path).size() == read->blobs()[0].compressed_size);
+          CHECK(read_file(built.blob_path).size() == read->blobs()[0].file_size);
           const auto blob = read_file(built.blob_path);
           CHECK(built.blob_ids[0] == to_hex(digest_of(digester::sha256, std::as_bytes(std::span{blob}))));
         }
 }
 
-TEST_CASE("the number of threads changes no byte") {
+TEST_CASE_TEMPLATE("the number of threads changes no byte", images, rafs_v5_images, rafs_v6_images) {
   const scratch_folder folder;
   make_source(folder);
-  auto settings = settings_in(folder);
+  auto settings = settings_for<images>(folder);
   settings.chunk_size = 0x1000;
   std::string wanted;
   for (const unsigned threads : {1u, 2u, 7u}) {
@@ -100,10 +116,11 @@ TEST_CASE("the number of threads changes no byte") {
   CHECK(entries_in(settings.blob_directory) == 1);
 }
 
-TEST_CASE("aligned chunks begin at multiples of 4 KiB in the cache file and nowhere else") {
+TEST_CASE_TEMPLATE("aligned chunks begin at multiples of 4 KiB in the cache file and nowhere else", images,
+                   rafs_v5_images, rafs_v6_images) {
   const scratch_folder folder;
   make_source(folder);
-  auto settings = settings_in(folder);
+  auto settings = settings_for<images>(folder);
   settings.has_aligned_chunks = true;
   build(settings);
   const auto read = opened(settings.bootstrap);
@@ -118,9 +135,10 @@ TEST_CASE("aligned chunks begin at multiples of 4 KiB in the cache file and nowh
   CHECK(read->blobs()[0].uncompressed_size % 4096 == 0);
 }
 
-TEST_CASE("a tree without data has no blob, and an older blob of that name goes away") {
+TEST_CASE_TEMPLATE("a tree without data has no blob, and an older blob of that name goes away", images,
+                   rafs_v5_images, rafs_v6_images) {
   const scratch_folder folder;
-  auto settings = settings_in(folder);
+  auto settings = settings_for<images>(folder);
   write_file(folder / "source/empty", "");
   settings.blob = folder / "blob";
   write_file(settings.blob, "of an older build");
@@ -131,9 +149,10 @@ TEST_CASE("a tree without data has no blob, and an older blob of that name goes 
   CHECK(opened(settings.bootstrap)->blobs().empty());
 }
 
-TEST_CASE("blobs and bootstraps in a directory are named by their SHA-256, a given id names a blob") {
+TEST_CASE_TEMPLATE("blobs and bootstraps in a directory are named by their SHA-256, a given id names a blob",
+                   images, rafs_v5_images, rafs_v6_images) {
   const scratch_folder folder;
-  auto settings = settings_in(folder);
+  auto settings = settings_for<images>(folder);
   write_file(settings.source + "/file", "content");
   settings.bootstrap.clear();
   settings.blob_id = "layer-1";
@@ -145,10 +164,10 @@ TEST_CASE("blobs and bootstraps in a directory are named by their SHA-256, a giv
   CHECK(opened(built.bootstrap_path)->blobs()[0].id == "layer-1");
 }
 
-TEST_CASE("a bootstrap inside its blob is found there") {
+TEST_CASE_TEMPLATE("a bootstrap inside its blob is found there", images, rafs_v5_images, rafs_v6_images) {
   const scratch_folder folder;
   const auto wanted = make_source(folder);
-  auto settings = settings_in(folder);
+  auto settings = settings_for<images>(folder);
   settings.bootstrap.clear();
   settings.has_inlined_bootstrap = true;
   const auto built = build(settings);
@@ -159,10 +178,11 @@ TEST_CASE("a bootstrap inside its blob is found there") {
   CHECK(contents_of(*read, settings.blob_directory) == wanted);
 }
 
-TEST_CASE("an upper layer stores only what the lower one lacks, and hides what it says is gone") {
+TEST_CASE_TEMPLATE("an upper layer stores only what the lower one lacks, and hides what it says is gone",
+                   images, rafs_v5_images, rafs_v6_images) {
   const scratch_folder folder;
   auto wanted = make_source(folder);
-  auto settings = settings_in(folder);
+  auto settings = settings_for<images>(folder);
   settings.chunk_size = 0x1000;
   const auto lower = build(settings);
 
@@ -183,7 +203,7 @@ TEST_CASE("an upper layer stores only what the lower one lacks, and hides what i
   const auto upper = build(settings);
   REQUIRE(upper.blob_ids.size() == 2);
   CHECK(upper.blob_ids[0] == lower.blob_ids[0]);
-  CHECK(upper.blob_size < 100); // "another one"
+  CHECK(upper.uncompressed_size == 11); // "another one"
   const auto read = opened(settings.bootstrap);
   CHECK(contents_of(*read, settings.blob_directory) == wanted);
   const auto attributes = read->lookup(read->description().root, "noise");
@@ -191,17 +211,18 @@ TEST_CASE("an upper layer stores only what the lower one lacks, and hides what i
   CHECK(attributes->link_count == 1); // its other link is gone
 }
 
-TEST_CASE("chunks of a dictionary are referred to, not stored") {
+TEST_CASE_TEMPLATE("chunks of a dictionary are referred to, not stored", images, rafs_v5_images,
+                   rafs_v6_images) {
   const scratch_folder folder;
   const auto wanted = make_source(folder);
-  auto settings = settings_in(folder);
+  auto settings = settings_for<images>(folder);
   const auto first = build(settings);
   settings.chunk_dictionary = settings.bootstrap;
   settings.bootstrap = folder / "second";
   write_file(folder / "source/more", "that the dictionary lacks");
   const auto second = build(settings);
   REQUIRE(second.blob_ids.size() == 2);
-  CHECK(second.blob_size == 25);
+  CHECK(second.uncompressed_size == 25);
   CHECK(std::count(second.blob_ids.begin(), second.blob_ids.end(), first.blob_ids[0]) == 1);
   auto all = wanted;
   all["more"] = "that the dictionary lacks";
@@ -226,7 +247,51 @@ TEST_CASE("prefetched files lie at the head of the blob") {
   CHECK(opened(settings.bootstrap)->blobs()[0].readahead_size == 40001);
 }
 
-TEST_CASE("a failed build names the cause and leaves nothing") {
+TEST_CASE("prefetched files are listed by their places in RAFS v6") {
+  const scratch_folder folder;
+  make_source(folder);
+  auto settings = settings_for<rafs_v6_images>(folder);
+  settings.compression = compressor::none;
+  settings.prefetch = prefetch_policy::fs;
+  const auto built = build(settings, "/one\n/d/zeros\n");
+  CHECK(read_file(built.blob_path).substr(0, 101) == "1" + std::string(100, '\0'));
+  const auto read = opened(settings.bootstrap);
+  const auto one = read->lookup(read->description().root, "one");
+  REQUIRE(one);
+  REQUIRE(read->prefetch_list().size() == 2);
+  CHECK(read->prefetch_list()[0] == one->number);
+}
+
+TEST_CASE(
+    "a directory of many blocks, names that come before dots and attributes of all kinds fit into RAFS v6") {
+  const scratch_folder folder;
+  auto settings = settings_for<rafs_v6_images>(folder);
+  contents wanted;
+  for (int i = 0; i < 1000; ++i)
+    wanted["many/" + std::string(static_cast<std::size_t>(1 + i % 250), 'n') + std::to_string(i)] = "";
+  for (const char* name : {"many/!", "many/-x", "many/...", "many/.-"})
+    wanted[name] = "";
+  fs::create_directories(folder / "source/many");
+  for (const auto& [name, bytes] : wanted)
+    write_file(folder / "source/" + name, bytes);
+  const std::string last = folder / "source/many/!";
+  const std::string value(3000, 'v');
+  REQUIRE(::setxattr(last.c_str(), "user.x", value.data(), value.size(), 0) == 0);
+  REQUIRE(::setxattr(last.c_str(), "trusted.y", "", 0, 0) == 0);
+  wanted["many"] = "";
+  build(settings);
+  const auto read = opened(settings.bootstrap);
+  CHECK(contents_of(*read, settings.blob_directory) == wanted);
+  const auto many = read->lookup(read->description().root, "many");
+  REQUIRE(many);
+  const auto file = read->lookup(many->number, "!");
+  REQUIRE(file);
+  CHECK(*read->xattr(file->number, "user.x") == value);
+  CHECK(*read->xattr(file->number, "trusted.y") == "");
+}
+
+TEST_CASE_TEMPLATE("a failed build names the cause and leaves nothing", images, rafs_v5_images,
+                   rafs_v6_images) {
   const scratch_folder folder;
   make_source(folder);
   const auto refused = [&](const build_settings& settings, const std::string& word) {
@@ -236,7 +301,7 @@ TEST_CASE("a failed build names the cause and leaves nothing") {
     CHECK(entries_in(folder / "blobs") == 0);
     CHECK_FALSE(fs::exists(folder / "boot"));
   };
-  const auto settings = settings_in(folder);
+  const auto settings = settings_for<images>(folder);
   auto wrong = settings;
   wrong.source = folder / "nothing";
   refused(wrong, "nothing: No such file");
@@ -261,10 +326,11 @@ TEST_CASE("a failed build names the cause and leaves nothing") {
   refused(wrong, "no-dictionary: No such file");
 }
 
-TEST_CASE("a parent that was built otherwise is refused with what has to agree") {
+TEST_CASE_TEMPLATE("a parent that was built otherwise is refused with what has to agree", images,
+                   rafs_v5_images, rafs_v6_images) {
   const scratch_folder folder;
   make_source(folder);
-  auto settings = settings_in(folder);
+  auto settings = settings_for<images>(folder);
   build(settings);
   settings.parent_bootstrap = settings.bootstrap;
   settings.bootstrap = folder / "upper";
@@ -286,11 +352,15 @@ TEST_CASE("a parent that was built otherwise is refused with what has to agree")
   wrong = settings;
   wrong.is_repeatable = true;
   refused(wrong, "--repeatable");
+  wrong = settings;
+  wrong.format_version = 11 - images::version;
+  refused(wrong, "--fs-version " + std::to_string(images::version));
 }
 
-TEST_CASE("outputs inside the source are no part of the image") {
+TEST_CASE_TEMPLATE("outputs inside the source are no part of the image", images, rafs_v5_images,
+                   rafs_v6_images) {
   const scratch_folder folder;
-  auto settings = settings_in(folder);
+  auto settings = settings_for<images>(folder);
   write_file(settings.source + "/file", "content");
   settings.blob_directory = settings.source;
   settings.bootstrap = settings.source + "/boot";
@@ -298,9 +368,9 @@ TEST_CASE("outputs inside the source are no part of the image") {
   CHECK(contents_of(*opened(settings.bootstrap), settings.blob_directory) == contents{{"file", "content"}});
 }
 
-TEST_CASE("repeatable images have no owners") {
+TEST_CASE_TEMPLATE("repeatable images have no owners", images, rafs_v5_images, rafs_v6_images) {
   const scratch_folder folder;
-  auto settings = settings_in(folder);
+  auto settings = settings_for<images>(folder);
   write_file(settings.source + "/file", "content");
   build(settings);
   CHECK(opened(settings.bootstrap)->description().has_explicit_owners);

@@ -17,7 +17,7 @@ PIECE = 1 << 20
 class BuilderRefusals(Folder):
     def test_wrong_calls_say_what_would_be_right(self):
         for options, status, word in ((["--chunk-size", "5", "-D", "/tmp", "/"], 2, "--chunk-size"), (["/"], 2, "--blob-dir"),
-                                      (["--batch-size", "4096", "-D", "/tmp", "/"], 2, "RAFS v5"), (["-D", "/tmp", "/no/such"], 1, "/no/such"),
+                                      (["--batch-size", "4096", "-D", "/tmp", "/"], 2, "no batches"), (["-D", "/tmp", "/no/such"], 1, "/no/such"),
                                       (["-D", "/no/such", "/etc"], 1, "make it first"), (["-b", "/tmp", "-B", "x", "/etc"], 1, "is a directory")):
             built = create(*options)
             self.assertEqual(built.returncode, status, built.stderr)
