@@ -216,8 +216,8 @@ struct chunk_index {
 static_assert(sizeof(chunk_index) == 8 && alignof(chunk_index) == 1);
 constexpr std::uint32_t chunk_indexes_format = 0x20; // in a regular file's `location`
 
-/// Of the table behind the chunks of a blob: where each one lies (section 11.3). Sizes are one less than they are,
-/// their low 20 bits and high 4 bits apart.
+/// Of the table behind the chunks of a blob: where each one lies (section 11.3). Sizes are one less than they
+/// are, their low 20 bits and high 4 bits apart.
 struct chunk_info {
   le64 uncompressed; // 0  bits 44-63 size, 12-43 offset in place, 8-11 size
   le64 compressed;   // 8  bits 44-63 size, 40-43 size, 0-39 offset

@@ -55,6 +55,7 @@ public:
     return none();
   }
   std::vector<inode_number> prefetch_list() const override { return {}; }
+  std::optional<inode_number> following(inode_number) const override { return std::nullopt; }
   result<void> verify(inode_number) const override { return none(); }
 
 private:

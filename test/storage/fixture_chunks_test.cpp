@@ -108,7 +108,8 @@ TEST_CASE("every digest of the made images verifies") {
   CHECK(check_image(folder + "/rafs-v6/rafs-v6-2.2.boot", folder + "/blobs").chunks == 2);
 }
 
-TEST_CASE("an image of the unreleased layout and those whose chunks need more than the bootstrap are refused") {
+TEST_CASE(
+    "an image of the unreleased layout and those whose chunks need more than the bootstrap are refused") {
   const auto folder = fixtures();
   if (folder.empty())
     return;
@@ -116,9 +117,8 @@ TEST_CASE("an image of the unreleased layout and those whose chunks need more th
   REQUIRE(!alpha);
   CHECK(alpha.error().code == errc::corrupt);
   CHECK(alpha.error().detail.find("unreleased") != std::string::npos);
-  for (const auto& [name, word] : {std::pair{"v6-zstd-batch", "BATCH"},
-                                   {"v6-zstd-encrypt", "ENCRYPTED"},
-                                   {"v6-targz-ref", "ZRAN"}}) {
+  for (const auto& [name, word] :
+       {std::pair{"v6-zstd-batch", "BATCH"}, {"v6-zstd-encrypt", "ENCRYPTED"}, {"v6-targz-ref", "ZRAN"}}) {
     const auto opened = open_image(folder + "/made/" + name + ".boot");
     REQUIRE(!opened);
     CHECK(opened.error().code == errc::not_supported);
