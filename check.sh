@@ -18,7 +18,8 @@ trap 'rm -rf "$work"' EXIT
 packages=(g++ meson ninja-build pkg-config ccache libcaf-dev libsimdjson-dev liblz4-dev libzstd-dev zlib1g-dev libssl-dev
   doctest-dev libmicrohttpd-dev libcli11-dev libspdlog-dev libfmt-dev libtomlplusplus-dev nlohmann-json3-dev
   libcurl4-openssl-dev librust-blake3-dev clang-14 clang-format-14 libclang-rt-14-dev python3 python3-yaml
-  python3-prometheus-client git bindfs qemu-system-x86 busybox-static cpio chromium chromium-driver fonts-dejavu-core)
+  python3-prometheus-client git bindfs qemu-system-x86 busybox-static cpio chromium chromium-driver fonts-dejavu-core
+  docker-registry openssl)
 
 say() { printf '\n== %s\n' "$*"; }
 pass() { passed=$((passed + ${1:-1})); }

@@ -54,6 +54,8 @@ struct file_counters {
   std::uint32_t first_access_nanoseconds = 0;
 };
 
+class blob_backend;
+
 /// What the API may know of one blob of a mount. Mounts that use the same blob the same way share all of it.
 struct blob_record {
   std::shared_ptr<const blob_cache_files> files; // null: nothing is kept
@@ -72,6 +74,7 @@ struct mount_record {
   std::shared_ptr<const mount_counters> counters;
   std::shared_ptr<const cache_counters> cache; // its own reads and when it prefetched
   std::vector<blob_record> blobs;              // as image::blobs()
+  std::shared_ptr<blob_backend> backend;       // shared by mounts; null: an image without data
 };
 
 /// Answer: mount_list, sorted by mountpoint.

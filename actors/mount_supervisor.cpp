@@ -189,6 +189,7 @@ private:
     added.caches = std::move(attached.held);
     parts.blobs = std::move(attached.blobs);
     record->blobs = std::move(attached.records);
+    record->backend = std::move(attached.backend);
     added.mount = spawn_rafs_mount(system(), parts);
     const auto now = std::chrono::system_clock::now();
     const route_step step{is_remount ? route_step::kind::replace : route_step::kind::add,

@@ -13,6 +13,22 @@ namespace nydus {
 
 namespace {
 
+/// All that a registry's configuration says.
+std::string key_of(const registry_config& registry) {
+  const auto& http = registry.http;
+  std::string key;
+  for (const auto* text : {&registry.scheme, &registry.host, &registry.repo, &registry.auth, &registry.token,
+                           &registry.blob_url_scheme, &registry.blob_redirected_host, &http.proxy.url})
+    key += "\n" + *text;
+  for (const auto& path : http.ca_cert_files)
+    key += "\n" + path;
+  for (const std::uint32_t number : {std::uint32_t{http.skips_verify}, http.timeout, http.connect_timeout,
+                                     http.retry_limit, std::uint32_t{http.proxy.has_fallback},
+                                     http.proxy.check_interval, std::uint32_t{http.proxy.uses_http}})
+    key += "\n" + std::to_string(number);
+  return key;
+}
+
 /// What two backends have to have in common to be one.
 std::string key_of(const mount_settings& settings) {
   const auto& localfs = settings.backend.localfs;
@@ -21,6 +37,8 @@ std::string key_of(const mount_settings& settings) {
              std::to_string(settings.limits.backend_bytes);
   for (const auto& other : localfs.other_directories)
     key += "\n" + other;
+  if (settings.backend.kind == "registry")
+    key += key_of(settings.backend.registry);
   return key;
 }
 
@@ -40,6 +58,8 @@ std::string key_of(const mount_settings& settings, const blob& source) {
 
 /// What operators call the backend.
 std::string name_of(const backend_config& backend) {
+  if (backend.kind == "registry")
+    return backend.kind + " " + backend.registry.host + "/" + backend.registry.repo;
   const auto& localfs = backend.localfs;
   return backend.kind + " " + (localfs.blob_file.empty() ? localfs.directory : localfs.blob_file);
 }
@@ -52,7 +72,8 @@ shared_caches::attachment shared_caches::attach(const mount_settings& settings, 
   if (blobs.empty())
     return attached; // an image without data
   attached.held.fetcher = key_of(settings);
-  const auto fetcher = attach_fetcher(settings, attached.held.fetcher);
+  const auto& fetcher = attach_fetcher(settings, attached.held.fetcher, opened.backend);
+  attached.backend = fetcher.backend;
   for (std::size_t i = 0; i < blobs.size(); ++i) {
     auto key = key_of(settings, blobs[i]);
     auto& shared = caches_[key];
@@ -60,9 +81,9 @@ shared_caches::attachment shared_caches::attach(const mount_settings& settings, 
       shared.files = opened.files[i];
       shared.cache_seen = std::make_shared<cache_counters>();
       shared.backend_seen = std::make_shared<backend_counters>();
-      shared.cache =
-          spawn_blob_cache(system_, {blobs[i], shared.files, opened.backend, fetcher, shared.backend_seen,
-                                     shared.cache_seen, settings.batch_size, settings.cache.check_fetched});
+      shared.cache = spawn_blob_cache(system_, {blobs[i], shared.files, fetcher.backend, fetcher.fetcher,
+                                                shared.backend_seen, shared.cache_seen, settings.batch_size,
+                                                settings.cache.check_fetched});
     }
     attached.held.caches.push_back(std::move(key));
     attached.blobs.push_back({shared.files, shared.cache});
@@ -71,13 +92,16 @@ shared_caches::attachment shared_caches::attach(const mount_settings& settings, 
   return attached;
 }
 
-caf::actor shared_caches::attach_fetcher(const mount_settings& settings, const std::string& key) {
+const shared_caches::shared_fetcher&
+shared_caches::attach_fetcher(const mount_settings& settings, const std::string& key,
+                              const std::shared_ptr<blob_backend>& backend) {
   auto& shared = fetchers_[key];
   if (shared.users++ == 0) {
+    shared.backend = backend;
     shared.seen = std::make_shared<fetcher_counters>();
     shared.fetcher = spawn_blob_fetcher(system_, {name_of(settings.backend), settings.limits, shared.seen});
   }
-  return shared.fetcher;
+  return shared;
 }
 
 void shared_caches::release(lease& held) {

@@ -28,6 +28,7 @@ public:
   struct attachment {
     std::vector<mounted_blob> blobs; // as image::blobs()
     std::vector<blob_record> records;
+    std::shared_ptr<blob_backend> backend; // that of the first mount of those who share it
     lease held;
   };
 
@@ -51,11 +52,13 @@ private:
   };
   struct shared_fetcher {
     caf::actor fetcher;
+    std::shared_ptr<blob_backend> backend;
     std::shared_ptr<fetcher_counters> seen;
     std::size_t users = 0;
   };
 
-  caf::actor attach_fetcher(const mount_settings& settings, const std::string& key);
+  const shared_fetcher& attach_fetcher(const mount_settings& settings, const std::string& key,
+                                       const std::shared_ptr<blob_backend>& backend);
 
   caf::actor_system& system_;
   std::map<std::string, shared_cache> caches_;     // by where the files lie and where the blob comes from

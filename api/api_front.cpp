@@ -19,6 +19,8 @@
 #include "api/mount_collection.hpp"
 #include "api/mount_endpoint.hpp"
 #include "api/refusal.hpp"
+#include "api/registry_fields.hpp"
+#include "storage/blob_backend.hpp"
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::http_call)
 
@@ -208,6 +210,8 @@ private:
     show(to, text_map_text(found == changed_settings_.end() ? text_map{} : found->second));
   }
 
+  using text_map = std::map<std::string, std::string>;
+
   void put_config(const http_request& request, const responder& to) {
     const auto* id = required(request, "id", to);
     if (id == nullptr)
@@ -229,17 +233,26 @@ private:
     with_mounts(*this, parts_.supervisor, to,
                 [this, to, changed, path = supervisors_name(*id)](const mount_list& all) {
                   for (const auto& mount : all.mounts)
-                    if (mount->mountpoint == path) {
-                      for (const auto& [key, text] : changed)
-                        changed_settings_[path][key] = text;
-                      return done(to);
-                    }
+                    if (mount->mountpoint == path)
+                      return change(*mount, changed, to);
                   to->answer(
                       refusal(500, "Configure(\"nothing is mounted at '" + path.substr(0, 80) + "'\")"));
                 });
   }
 
-  using text_map = std::map<std::string, std::string>;
+  /// Keeps what was changed to be shown, and has the backend use it.
+  void change(const mount_record& mount, const text_map& changed, const responder& to) {
+    const auto auth = changed.find("registry_auth");
+    if (auth != changed.end() && mount.settings->backend.kind == "registry") {
+      if (!auth->second.empty() && !is_basic_auth(auth->second))
+        return to->answer(refusal(500, "Configure(\"registry_auth is not base64 of user:password\")"));
+      if (mount.backend)
+        mount.backend->set_auth(auth->second);
+    }
+    for (const auto& [key, text] : changed)
+      changed_settings_[mount.mountpoint][key] = text;
+    done(to);
+  }
 
   api_parts parts_;
   mount_collection collection_;

@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "api/config_value.hpp"
+#include "api/registry_fields.hpp"
 
 namespace nydus {
 
@@ -30,7 +31,17 @@ void read_prefetch_limits(config_reader& fields, prefetch_config& prefetch, cons
   fields.read("stream_prefetch", prefetch.stream);
 }
 
-void read_backend(config_reader& backend, config_reader localfs, mount_settings& settings) {
+void read_localfs(config_reader& fields, localfs_config& localfs) {
+  fields.read("blob_file", localfs.blob_file);
+  fields.read("dir", localfs.directory);
+  fields.read("alt_dirs", localfs.other_directories);
+  if (localfs.blob_file.empty() && localfs.directory.empty())
+    fields.refuse("dir", "the directory of the blobs (or blob_file, one file)");
+}
+
+/// `table`: name of the object in `backend` that has the fields of its kind; empty: a table of the kind's
+/// name.
+void read_backend(config_reader& backend, const std::string& table, mount_settings& settings) {
   backend.read("type", settings.backend.kind);
   static constexpr std::array known{"localfs", "localdisk", "oss", "s3", "registry", "http-proxy"};
   bool is_known = false;
@@ -38,14 +49,12 @@ void read_backend(config_reader& backend, config_reader localfs, mount_settings&
     is_known = is_known || settings.backend.kind == one;
   if (!is_known)
     backend.refuse("type", "localfs (or localdisk, oss, s3, registry, http-proxy)");
-  if (settings.backend.kind != "localfs")
-    return;
-  localfs.read("blob_file", settings.backend.localfs.blob_file);
-  localfs.read("dir", settings.backend.localfs.directory);
-  localfs.read("alt_dirs", settings.backend.localfs.other_directories);
-  if (settings.backend.localfs.blob_file.empty() && settings.backend.localfs.directory.empty())
-    localfs.refuse("dir", "the directory of the blobs (or blob_file, one file)");
-  backend.absorb(localfs);
+  auto fields = backend.child(table.empty() ? settings.backend.kind : table);
+  if (settings.backend.kind == "localfs")
+    read_localfs(fields, settings.backend.localfs);
+  else if (settings.backend.kind == "registry")
+    read_registry(fields, settings.backend.registry);
+  backend.absorb(fields);
 }
 
 void read_cache(config_reader& cache, config_reader files, bool needs_files, mount_settings& settings) {
@@ -125,7 +134,7 @@ result<mount_settings> from_v2(const config_value& value) {
   if (root.outcome() && !backend.is_present())
     root.refuse("backend", "an object with type and a table of that name");
   settings.backend.kind.clear();
-  read_backend(backend, backend.child("localfs"), settings);
+  read_backend(backend, "", settings);
   root.absorb(backend);
   auto cache = root.child("cache");
   read_cache(cache, cache.child("filecache"), false, settings);
@@ -163,7 +172,7 @@ result<mount_settings> from_v1(const config_value& value) {
   if (root.outcome() && !backend.is_present())
     device.refuse("backend", "an object with type and config");
   settings.backend.kind.clear();
-  read_backend(backend, backend.child("config"), settings);
+  read_backend(backend, "config", settings);
   device.absorb(backend);
   auto cache = device.child("cache");
   read_cache(cache, cache.child("config"), true, settings);

@@ -33,6 +33,28 @@ json prefetch_json(const prefetch_config& prefetch) {
           {"prefetch_all", prefetch.everything}, {"stream_prefetch", prefetch.stream}};
 }
 
+/// Without its secrets.
+json registry_json(const registry_config& registry) {
+  const auto& http = registry.http;
+  return {{"scheme", registry.scheme},
+          {"host", registry.host},
+          {"repo", registry.repo},
+          {"auth", nullptr},
+          {"registry_token", nullptr},
+          {"blob_url_scheme", registry.blob_url_scheme},
+          {"blob_redirected_host", registry.blob_redirected_host},
+          {"skip_verify", http.skips_verify},
+          {"ca_cert_files", http.ca_cert_files},
+          {"timeout", http.timeout},
+          {"connect_timeout", http.connect_timeout},
+          {"retry_limit", http.retry_limit},
+          {"proxy",
+           {{"url", http.proxy.url},
+            {"fallback", http.proxy.has_fallback},
+            {"check_interval", http.proxy.check_interval},
+            {"use_http", http.proxy.uses_http}}}};
+}
+
 /// The present (v2) form, whatever form it came in.
 json settings_json(const mount_settings& settings) {
   json localfs = nullptr;
@@ -40,6 +62,9 @@ json settings_json(const mount_settings& settings) {
     localfs = {{"blob_file", settings.backend.localfs.blob_file},
                {"dir", settings.backend.localfs.directory},
                {"alt_dirs", settings.backend.localfs.other_directories}};
+  json registry = nullptr;
+  if (settings.backend.kind == "registry")
+    registry = registry_json(settings.backend.registry);
   const bool has_files = settings.cache.kind == cache_config::placement::files;
   json files = nullptr;
   if (has_files)
@@ -56,7 +81,7 @@ json settings_json(const mount_settings& settings) {
             {"localfs", localfs},
             {"oss", nullptr},
             {"s3", nullptr},
-            {"registry", nullptr},
+            {"registry", registry},
             {"http-proxy", nullptr}}},
           {"external_backends", json::array()},
           {"cache",

@@ -25,6 +25,7 @@
 #include "api/http_server.hpp"
 #include "api/log.hpp"
 #include "api/open_file_limit.hpp"
+#include "api/registry_fields.hpp"
 #include "api/version.hpp"
 #include "protocol/unique_fd.hpp"
 
@@ -124,6 +125,12 @@ result<start_mount> plan_mount(const daemon_options& options) {
     return failure{errc::malformed, "--bootstrap needs --config or --localfs-dir"};
   if (!plan.settings)
     return plan.settings.error();
+  // Set by who starts one daemon for one image and keeps credentials out of files.
+  if (const char* auth = std::getenv("IMAGE_PULL_AUTH"); auth != nullptr && *auth != '\0') {
+    if (!is_basic_auth(auth))
+      return failure{errc::malformed, "IMAGE_PULL_AUTH is not base64 of user:password"};
+    plan.settings->backend.registry.auth = auth;
+  }
   auto prefetch = prefetch_list(options.prefetch_files);
   if (!prefetch)
     return prefetch.error();

@@ -18,9 +18,46 @@ struct localfs_config {
   bool operator==(const localfs_config&) const = default;
 };
 
+/// A proxy between the daemon and a backend, such as a Dragonfly peer.
+struct proxy_config {
+  std::string url; // empty: none
+  bool has_fallback = true;
+  std::uint32_t check_interval = 5; // seconds after a failure in which it is not asked
+  bool uses_http = false;           // ask it for http:// what is https:// at its place
+
+  bool operator==(const proxy_config&) const = default;
+};
+
+/// How a backend behind a network is asked.
+struct http_config {
+  bool skips_verify = false;              // any certificate will do
+  std::vector<std::string> ca_cert_files; // PEM; trusted beside the system's
+  std::uint32_t timeout = 5;              // seconds without progress
+  std::uint32_t connect_timeout = 5;      // seconds
+  std::uint32_t retry_limit = 0;          // 0: the standard number of further tries
+  proxy_config proxy;
+
+  bool operator==(const http_config&) const = default;
+};
+
+/// Blobs in a registry (OCI distribution specification).
+struct registry_config {
+  std::string scheme = "https";
+  std::string host; // with a port if need be
+  std::string repo;
+  std::string auth;                 // base64 of user:password; empty: none
+  std::string token;                // bearer token; empty: none, or as the registry's challenge says
+  std::string blob_url_scheme;      // of places that the registry redirects to; empty: as they say
+  std::string blob_redirected_host; // the same for their host
+  http_config http;
+
+  bool operator==(const registry_config&) const = default;
+};
+
 struct backend_config {
   std::string kind = "localfs"; // as the configuration spells it
   localfs_config localfs;       // if kind is localfs
+  registry_config registry;     // if kind is registry
 
   bool operator==(const backend_config&) const = default;
 };

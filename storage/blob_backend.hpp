@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// THE FACE of storage/ towards the places that hold blobs: a directory today, registries and object stores
-// later.
+// THE FACE of storage/ towards the places that hold blobs: a directory, a registry; object stores later.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
 
 #include "protocol/bytes/owned_bytes.hpp"
 #include "protocol/result.hpp"
@@ -24,9 +22,9 @@ struct blob_range {
 
 /// A place that blobs can be read from.
 ///
-/// Threads: read() and size() may be called from any thread, several at once. `done` runs once, on the
-///   caller's thread before read() returns (a directory blocks) or on a thread of the backend (a network one
-///   does not).
+/// Threads: all members may be called from any thread, several at once. read() blocks; `done` runs once, on
+/// the
+///   caller's thread before read() returns.
 /// Failures: not_found (no such blob), malformed (the id is no name), backend_down (all else, a range that
 /// ends
 ///   behind the blob's end included: a blob cut short is an I/O error to its reader). Each names the blob and
@@ -37,8 +35,8 @@ public:
   virtual ~blob_backend() = default;
 
   virtual void read(const blob_range& range, read_done done) = 0;
-  /// Bytes of the whole blob. Blocks.
-  virtual result<std::uint64_t> size(std::string_view blob_id) = 0;
+  /// From now on asks with these credentials (base64 of user:password); nothing to a backend without any.
+  virtual void set_auth(const std::string& /*auth*/) {}
 };
 
 /// The backend that `config` names. not_supported for a known kind that this build lacks, malformed for

@@ -22,13 +22,6 @@ public:
 
   void read(const blob_range& range, read_done done) override { done(read_now(range)); }
 
-  result<std::uint64_t> size(std::string_view blob_id) override {
-    auto opened = open_blob(blob_id);
-    if (!opened)
-      return opened.error();
-    return opened->size;
-  }
-
 private:
   struct open_file {
     unique_fd fd;

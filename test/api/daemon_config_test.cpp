@@ -87,6 +87,55 @@ TEST_CASE("the forms of 2020 are understood") {
     "host":"user:pass@my-registry:5000","repo":"","proxy":"http://p"}},
     "cache":{"type":"blobcache","config":{"work_dir":"/cache"}}}})");
   CHECK(settings.backend.kind == "registry");
+  CHECK(settings.backend.registry.host == "my-registry:5000");
+  CHECK(settings.backend.registry.auth == "dXNlcjpwYXNz"); // user:pass
+  CHECK(settings.backend.registry.scheme == "http");
+  CHECK(settings.backend.registry.http.proxy.url == "http://p");
+}
+
+TEST_CASE("all that a registry's configuration says is kept, in v1 and v2") {
+  const std::string fields = R"({"scheme":"http","host":"h:5000","repo":"a/b","auth":"dXNlcjpwYXNz",
+    "registry_token":"t","skip_verify":true,"ca_cert_files":["/ca"],"timeout":7,"connect_timeout":8,
+    "retry_limit":9,"blob_url_scheme":"https","blob_redirected_host":"store",
+    "proxy":{"url":"http://p","fallback":false,"check_interval":3,"use_http":true,"ping_url":"http://q"}})";
+  registry_config wanted;
+  wanted.scheme = "http";
+  wanted.host = "h:5000";
+  wanted.repo = "a/b";
+  wanted.auth = "dXNlcjpwYXNz";
+  wanted.token = "t";
+  wanted.blob_url_scheme = "https";
+  wanted.blob_redirected_host = "store";
+  wanted.http = {true, {"/ca"}, 7, 8, 9, {"http://p", false, 3, true}};
+  for (const auto& text :
+       {R"({"device":{"backend":{"type":"registry","config":)" + fields + R"(}},"mode":"direct"})",
+        R"({"version":2,"backend":{"type":"registry","registry":)" + fields + "}}"}) {
+    const auto settings = parsed(text);
+    CHECK(settings.backend.registry == wanted);
+  }
+  // What clients write for what they leave to us.
+  const auto plain = parsed(R"({"device":{"backend":{"type":"registry","config":{"scheme":"","host":"h",
+    "proxy":{"fallback":false},"timeout":0}}},"mode":"direct"})");
+  CHECK(plain.backend.registry.http.timeout == 5);
+  CHECK(plain.backend.registry.http.proxy.url.empty());
+}
+
+TEST_CASE("a wrong field of a registry is named") {
+  for (const auto& [field, word] : std::vector<std::pair<std::string, std::string>>{
+           {R"("host":"")", "config.host"},
+           {R"("host":"h/x")", "config.host"},
+           {R"("host":"h","scheme":"ftp")", "config.scheme"},
+           {R"("host":"h","auth":"user:pass")", "config.auth"},
+           {R"("host":"h","auth":"dXNlcg==")", "config.auth"}, // "user" alone
+           {R"("host":"h","registry_token":"a\nb")", "config.registry_token"},
+           {R"("host":"h","timeout":"5s")", "config.timeout"},
+           {R"("host":"h","proxy":"p:3128")", "config.proxy"},
+           {R"("host":"h","proxy":{"url":7})", "config.proxy.url"},
+           {R"("host":"h","retry_limit":-1)", "config.retry_limit"}}) {
+    const auto why =
+        refused(R"({"device":{"backend":{"type":"registry","config":{)" + field + R"(}}},"mode":"direct"})");
+    CHECK_MESSAGE(holds(why, word), field);
+  }
 }
 
 TEST_CASE("defaults of v1 are those that clients know") {

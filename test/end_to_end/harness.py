@@ -39,9 +39,9 @@ def manifest(name):
 
 
 def build_image(source, blobs, bootstrap, *options, **more):
-    """Has our own nydus-image make an image of `source`; the path of its bootstrap."""
-    subprocess.run([NYDUS_IMAGE, "create", "--log-level", "warn", "--fs-version", "5", *options,
-                    "--blob-dir", blobs, "--bootstrap", bootstrap, source],
+    """Has our own nydus-image make an image of `source`, in RAFS v5 if the options say nothing else; the path of its bootstrap."""
+    version = [] if "--fs-version" in options else ["--fs-version", "5"]
+    subprocess.run([NYDUS_IMAGE, "create", "--log-level", "warn", *version, *options, "--blob-dir", blobs, "--bootstrap", bootstrap, source],
                    check=True, stdout=subprocess.DEVNULL, **more)
     return bootstrap
 

@@ -30,7 +30,6 @@ public:
                 bytes.span().begin());
     done(std::move(bytes));
   }
-  result<std::uint64_t> size(std::string_view) override { return std::uint64_t{contents_.size()}; }
 
   std::atomic<int> reads{0};
   std::atomic<bool> is_held{false};
