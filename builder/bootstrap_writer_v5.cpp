@@ -2,7 +2,8 @@
 #include "builder/bootstrap_writer_v5.hpp"
 
 #include <algorithm>
-#include <array>
+
+#include "builder/record_output.hpp"
 
 namespace nydus::builder {
 
@@ -16,20 +17,6 @@ std::uint64_t record_size(const tree_node& node) {
   if (!node.xattrs.empty())
     size += sizeof(le64) + align8(xattr_block_size(node));
   return size;
-}
-
-std::uint64_t compression_flag(compressor kind) noexcept {
-  switch (kind) {
-  case compressor::none:
-    return rafs_v5::superblock_flag::compression_none;
-  case compressor::lz4_block:
-    return rafs_v5::superblock_flag::compression_lz4;
-  case compressor::gzip:
-    return rafs_v5::superblock_flag::compression_gzip;
-  case compressor::zstd:
-    return rafs_v5::superblock_flag::compression_zstd;
-  }
-  return 0;
 }
 
 class bootstrap_writer {
@@ -48,34 +35,19 @@ private:
   void put_tables();
   void put_record(const tree_node& node);
 
-  /// Writing goes on after a failure, which run() then gives: the steps stay free of checks.
-  template <class T>
-  void put(const T& value) {
-    put_bytes(std::as_bytes(std::span{&value, 1}));
-  }
-  void put_bytes(std::span<const std::byte> bytes) {
-    if (so_far_)
-      so_far_ = out_.write(bytes);
-    offset_ += bytes.size();
-  }
-  void pad() {
-    constexpr std::array<std::byte, rafs_v5::alignment> zeros{};
-    put_bytes(std::span{zeros}.first(align8(offset_) - offset_));
-  }
+  void pad() { out_.pad_to(align8(out_.offset())); }
 
   const build_settings& settings_;
   const numbered_inodes& inodes_;
   const std::vector<std::uint32_t>& prefetched_;
   const image_content& content_;
-  output_file& out_;
+  record_output out_;
   std::vector<tree_node*> order_;        // of records: each directory before its subtree
   std::vector<std::uint64_t> positions_; // of records, by index - 1; bytes
   std::uint64_t prefetch_table_ = 0;     // bytes from the start, as all below
   std::uint64_t blob_table_ = 0;
   std::uint64_t extended_table_ = 0;
   std::uint64_t end_ = 0;
-  std::uint64_t offset_ = 0; // written
-  result<void> so_far_;      // the first failure
 };
 
 std::uint64_t bootstrap_writer::blob_table_size() const {
@@ -104,9 +76,7 @@ rafs_v5::superblock bootstrap_writer::superblock() const {
   fields.fs_version = rafs_v5::version;
   fields.sb_size = rafs_v5::superblock_size;
   fields.block_size = settings_.chunk_size;
-  auto flags = compression_flag(settings_.compression);
-  flags |= settings_.digests == digester::blake3 ? rafs_v5::superblock_flag::hash_blake3
-                                                 : rafs_v5::superblock_flag::hash_sha256;
+  auto flags = superblock_flag::of(settings_.compression) | superblock_flag::of(settings_.digests);
   if (!settings_.is_repeatable)
     flags |= rafs_v5::superblock_flag::explicit_uid_gid;
   if (std::any_of(order_.begin(), order_.end(), [](const auto* node) { return !node->xattrs.empty(); }))
@@ -126,16 +96,16 @@ rafs_v5::superblock bootstrap_writer::superblock() const {
 
 void bootstrap_writer::put_tables() {
   for (const auto position : positions_)
-    put(le32{static_cast<std::uint32_t>(position / rafs_v5::alignment)});
+    out_.put(le32{static_cast<std::uint32_t>(position / rafs_v5::alignment)});
   pad();
   for (const auto number : prefetched_)
-    put(le32{number});
+    out_.put(le32{number});
   pad();
   for (const auto& blob : content_.blobs) {
     if (&blob != &content_.blobs.front())
-      put('\0');
-    put(rafs_v5::blob_table_entry{0, blob.readahead_size});
-    put_bytes(std::as_bytes(std::span{blob.id}));
+      out_.put('\0');
+    out_.put(rafs_v5::blob_table_entry{0, blob.readahead_size});
+    out_.put_bytes(std::as_bytes(std::span{blob.id}));
   }
   pad();
   for (const auto& blob : content_.blobs) {
@@ -144,7 +114,7 @@ void bootstrap_writer::put_tables() {
     entry.features = blob.features;
     entry.uncompressed_size = blob.uncompressed_size;
     entry.compressed_size = blob.compressed_size;
-    put(entry);
+    out_.put(entry);
   }
 }
 
@@ -169,17 +139,17 @@ void bootstrap_writer::put_record(const tree_node& node) {
   fields.device = node.device;
   fields.mtime_nsec = node.modified_nanoseconds;
   fields.mtime = node.modified_seconds;
-  put(fields);
-  put_bytes(std::as_bytes(std::span{node.name}));
+  out_.put(fields);
+  out_.put_bytes(std::as_bytes(std::span{node.name}));
   pad();
-  put_bytes(std::as_bytes(std::span{node.target}));
+  out_.put_bytes(std::as_bytes(std::span{node.target}));
   pad();
   if (!node.xattrs.empty()) {
-    put(le64{xattr_block_size(node)});
+    out_.put(le64{xattr_block_size(node)});
     for (const auto& [name, value] : node.xattrs) {
-      put(le32{static_cast<std::uint32_t>(name.size() + 1 + value.size())});
-      put_bytes(std::as_bytes(std::span{name.c_str(), name.size() + 1}));
-      put_bytes(std::as_bytes(std::span{value}));
+      out_.put(le32{static_cast<std::uint32_t>(name.size() + 1 + value.size())});
+      out_.put_bytes(std::as_bytes(std::span{name.c_str(), name.size() + 1}));
+      out_.put_bytes(std::as_bytes(std::span{value}));
     }
     pad();
   }
@@ -188,7 +158,7 @@ void bootstrap_writer::put_record(const tree_node& node) {
     auto record = content_.chunks[position];
     record.file_offset = file_offset;
     file_offset += settings_.chunk_size;
-    put(record);
+    out_.put(record);
   }
 }
 
@@ -197,15 +167,15 @@ result<std::uint64_t> bootstrap_writer::run() {
   if (end_ > rafs_v5::maximum_bootstrap_size)
     return failure{errc::not_supported, "the metadata of " + settings_.source + " would have " +
                                             std::to_string(end_) + " bytes, RAFS v5 allows 2 GiB"};
-  put(superblock());
+  out_.put(superblock());
   put_tables();
   for (const auto* node : order_) {
     put_record(*node);
-    if (!so_far_)
+    if (!out_.outcome())
       break;
   }
-  if (!so_far_)
-    return std::move(so_far_).error();
+  if (!out_.outcome())
+    return out_.outcome().error();
   return end_;
 }
 

@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cstring>
 #include <limits>
 
 #include "builder/bootstrap_layout_v6.hpp"
 #include "builder/directory_data_v6.hpp"
+#include "builder/record_output.hpp"
 #include "builder/xattr_area_v6.hpp"
 
 namespace nydus::builder {
@@ -22,20 +22,6 @@ constexpr unsigned block_bits = 12;
 
 constexpr std::uint64_t align(std::uint64_t size, std::uint64_t unit) noexcept {
   return (size + unit - 1) / unit * unit;
-}
-
-std::uint64_t compression_flag(compressor kind) noexcept {
-  switch (kind) {
-  case compressor::none:
-    return superblock_flag::compression_none;
-  case compressor::lz4_block:
-    return superblock_flag::compression_lz4;
-  case compressor::gzip:
-    return superblock_flag::compression_gzip;
-  case compressor::zstd:
-    return superblock_flag::compression_zstd;
-  }
-  return 0;
 }
 
 /// The id in a field that is padded with NUL.
@@ -64,7 +50,7 @@ private:
   void put_head();
   void put_tables();
   void put_inodes();
-  std::vector<std::byte> inode_bytes(const tree_node& node, const inode_place& at) const;
+  void put_inode(const tree_node& node, const inode_place& at);
   std::uint32_t location_of(const tree_node& node, const inode_place& at) const;
   std::vector<std::byte> data_of(const tree_node& node) const;
   std::uint64_t nid_of(const tree_node& node) const {
@@ -72,27 +58,11 @@ private:
   }
   std::uint64_t blocks_of(const image_blob& blob) const { return blob.uncompressed_size / block_size; }
 
-  /// Writing goes on after a failure, which run() then gives: the steps stay free of checks.
-  template <class T>
-  void put(const T& value) {
-    put_bytes(std::as_bytes(std::span{&value, 1}));
-  }
-  void put_bytes(std::span<const std::byte> bytes) {
-    if (so_far_)
-      so_far_ = out_.write(bytes);
-    offset_ += bytes.size();
-  }
-  void pad_to(std::uint64_t offset) {
-    static constexpr std::array<std::byte, block_size> zeros{};
-    while (offset_ < offset)
-      put_bytes(std::span{zeros}.first(std::min<std::uint64_t>(offset - offset_, zeros.size())));
-  }
-
   const build_settings& settings_;
   const numbered_inodes& inodes_;
   const std::vector<std::uint32_t>& prefetched_;
   const image_content& content_;
-  output_file& out_;
+  record_output out_;
   image_layout layout_;
   struct used_chunk {
     std::uint32_t position;    // in content_.chunks
@@ -104,8 +74,6 @@ private:
   std::uint64_t metadata_ = 0;
   std::uint64_t chunk_table_ = 0;
   std::uint64_t end_ = 0;
-  std::uint64_t offset_ = 0; // written
-  result<void> so_far_;      // the first failure
 };
 
 result<void> bootstrap_writer::check_limits() const {
@@ -183,9 +151,8 @@ superblock bootstrap_writer::make_superblock() const {
 
 extended_superblock bootstrap_writer::make_extended() const {
   extended_superblock head{};
-  auto flags = compression_flag(settings_.compression) | superblock_flag::encryption_none;
-  flags |=
-      settings_.digests == digester::blake3 ? superblock_flag::hash_blake3 : superblock_flag::hash_sha256;
+  auto flags = superblock_flag::of(settings_.compression) | superblock_flag::of(settings_.digests) |
+               superblock_flag::encryption_none;
   if (!settings_.is_repeatable)
     flags |= superblock_flag::explicit_uid_gid;
   if (std::any_of(inodes_.by_index.begin(), inodes_.by_index.end(),
@@ -220,9 +187,9 @@ blob_entry bootstrap_writer::make_entry(std::size_t index) const {
 }
 
 void bootstrap_writer::put_head() {
-  pad_to(superblock_offset);
-  put(make_superblock());
-  put(make_extended());
+  out_.pad_to(superblock_offset);
+  out_.put(make_superblock());
+  out_.put(make_extended());
   auto next = end_; // in the address space of bootstrap and blobs
   for (const auto& blob : content_.blobs) {
     next = align(next, device_alignment);
@@ -230,19 +197,19 @@ void bootstrap_writer::put_head() {
     slot.blob_id = id_field(blob.id);
     slot.blocks = static_cast<std::uint32_t>(blocks_of(blob));
     slot.mapped_block = static_cast<std::uint32_t>(next / block_size);
-    put(slot);
+    out_.put(slot);
     next += blocks_of(blob) * block_size;
   }
 }
 
 void bootstrap_writer::put_tables() {
   if (!content_.blobs.empty())
-    pad_to(blob_table_);
+    out_.pad_to(blob_table_);
   for (std::size_t i = 0; i < content_.blobs.size(); ++i)
-    put(make_entry(i));
+    out_.put(make_entry(i));
   if (prefetch_table_ != 0)
     for (const auto index : prefetched_)
-      put(le32{static_cast<std::uint32_t>(nid_of(*inodes_.by_index[index - 1]))});
+      out_.put(le32{static_cast<std::uint32_t>(nid_of(*inodes_.by_index[index - 1]))});
 }
 
 /// First block, chunk format or device, by the node's type.
@@ -276,8 +243,8 @@ std::vector<std::byte> bootstrap_writer::data_of(const tree_node& node) const {
   return {target.begin(), target.end()};
 }
 
-/// Inode, xattrs and chunk indexes.
-std::vector<std::byte> bootstrap_writer::inode_bytes(const tree_node& node, const inode_place& at) const {
+/// With xattrs and chunk indexes.
+void bootstrap_writer::put_inode(const tree_node& node, const inode_place& at) {
   extended_inode record{};
   const auto layout = node.is_regular() ? data_layout::chunk_based
                       : at.is_inline    ? data_layout::flat_inline
@@ -295,21 +262,18 @@ std::vector<std::byte> bootstrap_writer::inode_bytes(const tree_node& node, cons
   record.mtime = node.modified_seconds;
   record.mtime_nsec = node.modified_nanoseconds;
   record.link_count = node.link_count;
-  const auto head = std::as_bytes(std::span{&record, 1});
-  std::vector<std::byte> bytes{head.begin(), head.end()};
-  bytes.insert(bytes.end(), xattrs.begin(), xattrs.end());
+  out_.put(record);
+  out_.put_bytes(xattrs);
   if (!node.chunks.empty())
-    bytes.resize(align(bytes.size(), sizeof(chunk_index)));
+    out_.pad_to(align(out_.offset(), sizeof(chunk_index)));
   for (const auto position : node.chunks) {
     const auto& chunk = content_.chunks[position];
     const chunk_index index{static_cast<std::uint16_t>(chunk.index),
                             static_cast<std::uint8_t>(chunk.blob_index + 1),
                             static_cast<std::uint8_t>(chunk.index >> 16),
                             static_cast<std::uint32_t>(chunk.uncompressed_offset / block_size)};
-    const auto more = std::as_bytes(std::span{&index, 1});
-    bytes.insert(bytes.end(), more.begin(), more.end());
+    out_.put(index);
   }
-  return bytes;
 }
 
 /// In the order of their places: the layout fills gaps, so they lie in another one than inodes.
@@ -332,19 +296,19 @@ void bootstrap_writer::put_inodes() {
             [](const piece& left, const piece& right) { return left.offset < right.offset; });
   for (const auto& [offset, node, is_data] : pieces) {
     const auto& at = layout_.places[node->index - 1];
-    pad_to(metadata_ + offset);
+    out_.pad_to(metadata_ + offset);
     const auto inline_size = at.is_inline ? at.data_size % block_size : 0;
     if (!is_data)
-      put_bytes(inode_bytes(*node, at));
+      put_inode(*node, at);
     if (is_data || inline_size != 0) {
       const auto data = data_of(*node);
       const std::span<const std::byte> bytes{data};
-      put_bytes(is_data ? bytes.first(data.size() - inline_size) : bytes.last(inline_size));
+      out_.put_bytes(is_data ? bytes.first(data.size() - inline_size) : bytes.last(inline_size));
     }
-    if (!so_far_)
+    if (!out_.outcome())
       return;
   }
-  pad_to(chunk_table_);
+  out_.pad_to(chunk_table_);
 }
 
 result<std::uint64_t> bootstrap_writer::run() {
@@ -359,11 +323,11 @@ result<std::uint64_t> bootstrap_writer::run() {
   for (const auto& [position, file_offset] : chunks_) {
     auto record = content_.chunks[position];
     record.file_offset = file_offset;
-    put(record);
+    out_.put(record);
   }
-  pad_to(end_);
-  if (!so_far_)
-    return std::move(so_far_).error();
+  out_.pad_to(end_);
+  if (!out_.outcome())
+    return out_.outcome().error();
   return end_;
 }
 

@@ -10,6 +10,7 @@
 
 #include "metadata/chunk_record.hpp"
 #include "metadata/digest.hpp"
+#include "metadata/superblock_flag.hpp"
 #include "protocol/bytes/little_endian.hpp"
 
 namespace nydus::rafs_v5 {
@@ -29,17 +30,7 @@ constexpr std::uint64_t align8(std::uint64_t size) noexcept {
 }
 
 /// Bits of superblock::flags.
-namespace superblock_flag {
-constexpr std::uint64_t compression_none = 0x1;
-constexpr std::uint64_t compression_lz4 = 0x2;
-constexpr std::uint64_t hash_blake3 = 0x4;
-constexpr std::uint64_t hash_sha256 = 0x8;
-constexpr std::uint64_t explicit_uid_gid = 0x10;
-constexpr std::uint64_t has_xattr = 0x20;
-constexpr std::uint64_t compression_gzip = 0x40;
-constexpr std::uint64_t compression_zstd = 0x80;
-constexpr std::uint64_t accepted = 0xff0003ff; // any other bit: not for this reader
-} // namespace superblock_flag
+namespace superblock_flag = nydus::superblock_flag;
 
 /// At offset 0.
 struct superblock {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "metadata/superblock_flag.hpp"
 #include "protocol/bytes/little_endian.hpp"
 
 namespace nydus::rafs_v6 {
@@ -55,20 +56,7 @@ static_assert(offsetof(superblock, feature_incompat) == 80);
 static_assert(std::is_trivially_copyable_v<superblock>);
 
 /// Bits of extended_superblock::flags.
-namespace superblock_flag {
-constexpr std::uint64_t compression_none = 0x1;
-constexpr std::uint64_t compression_lz4 = 0x2;
-constexpr std::uint64_t hash_blake3 = 0x4;
-constexpr std::uint64_t hash_sha256 = 0x8;
-constexpr std::uint64_t explicit_uid_gid = 0x10;
-constexpr std::uint64_t has_xattr = 0x20;
-constexpr std::uint64_t compression_gzip = 0x40;
-constexpr std::uint64_t compression_zstd = 0x80;
-constexpr std::uint64_t tarfs_mode = 0x200;
-constexpr std::uint64_t inlined_chunk_digest = 0x100;
-constexpr std::uint64_t encryption_none = 0x01000000;
-constexpr std::uint64_t accepted = 0xff0003ff; // any other bit: not for this reader
-} // namespace superblock_flag
+namespace superblock_flag = nydus::superblock_flag;
 
 /// At extended_superblock_offset.
 struct extended_superblock {
