@@ -129,4 +129,23 @@ inline int attack(const tiny_image_bytes& image, std::size_t at, const std::vect
   return noticed;
 }
 
+/// How the image with that one value at `offset` behind the start of that path's inode fails to answer `ask`.
+template <class Ask>
+void check_fails(tiny_image_bytes image, const std::string& path, std::size_t offset, std::size_t size,
+                 std::uint64_t value, const std::string& word, Ask ask) {
+  CAPTURE(path);
+  CAPTURE(word);
+  put(image.bootstrap, image.records.at(path) + offset, value, size);
+  const temporary_directory folder;
+  const auto opened = open_image(folder.write("f", image.bootstrap));
+  if (!opened) {
+    CHECK_MESSAGE(opened.error().detail.find(word) != std::string::npos, opened.error().detail);
+    return;
+  }
+  const auto answer = ask(**opened, inode_number{image.inode_numbers.at(path)});
+  REQUIRE(!answer);
+  CHECK(answer.error().code == errc::corrupt);
+  CHECK_MESSAGE(answer.error().detail.find(word) != std::string::npos, answer.error().detail);
+}
+
 } // namespace nydus

@@ -70,25 +70,10 @@ tiny_image_bytes good() {
        .prefetch = {"/d", "/a"}});
 }
 
-/// How the image with that one value in a field of that path's inode answers to `ask`.
 template <class Ask>
 void inode_fails(const std::string& path, std::size_t offset, std::size_t size, std::uint64_t value,
                  const std::string& word, Ask ask) {
-  CAPTURE(path);
-  CAPTURE(word);
-  const auto image = good();
-  auto bytes = image.bootstrap;
-  put(bytes, image.records.at(path) + offset, value, size);
-  const temporary_directory folder;
-  const auto opened = open_image(folder.write("f", bytes));
-  if (!opened) {
-    CHECK_MESSAGE(opened.error().detail.find(word) != std::string::npos, opened.error().detail);
-    return;
-  }
-  const auto answer = ask(**opened, inode_number{image.inode_numbers.at(path)});
-  REQUIRE(!answer);
-  CHECK(answer.error().code == errc::corrupt);
-  CHECK_MESSAGE(answer.error().detail.find(word) != std::string::npos, answer.error().detail);
+  check_fails(good(), path, offset, size, value, word, ask);
 }
 
 constexpr auto attributes_of = [](const image& opened, inode_number inode) {
