@@ -4,6 +4,7 @@
 #include <caf/send.hpp>
 
 #include <cstdint>
+#include <initializer_list>
 #include <utility>
 
 #include "actors/blob_cache.hpp"
@@ -13,20 +14,35 @@ namespace nydus {
 
 namespace {
 
-/// All that a registry's configuration says.
-std::string key_of(const registry_config& registry) {
-  const auto& http = registry.http;
+std::string joined(std::initializer_list<const std::string*> texts) {
   std::string key;
-  for (const auto* text : {&registry.scheme, &registry.host, &registry.repo, &registry.auth, &registry.token,
-                           &registry.blob_url_scheme, &registry.blob_redirected_host, &http.proxy.url})
+  for (const auto* text : texts)
     key += "\n" + *text;
+  return key;
+}
+
+/// All that a configuration says of a backend behind a network.
+std::string key_of(const http_config& http) {
+  auto key = joined({&http.proxy.url});
   for (const auto& path : http.ca_cert_files)
     key += "\n" + path;
-  for (const std::uint32_t number : {std::uint32_t{http.skips_verify}, http.timeout, http.connect_timeout,
+  for (const std::uint64_t number : {std::uint32_t{http.skips_verify}, http.timeout, http.connect_timeout,
                                      http.retry_limit, std::uint32_t{http.proxy.has_fallback},
                                      http.proxy.check_interval, std::uint32_t{http.proxy.uses_http}})
     key += "\n" + std::to_string(number);
   return key;
+}
+
+std::string key_of(const registry_config& registry) {
+  return joined({&registry.scheme, &registry.host, &registry.repo, &registry.auth, &registry.token,
+                 &registry.blob_url_scheme, &registry.blob_redirected_host}) +
+         key_of(registry.http);
+}
+
+std::string key_of(const object_store_config& objects) {
+  return joined({&objects.scheme, &objects.endpoint, &objects.region, &objects.bucket, &objects.prefix,
+                 &objects.key_id, &objects.key_secret}) +
+         key_of(objects.http);
 }
 
 /// What two backends have to have in common to be one.
@@ -39,6 +55,8 @@ std::string key_of(const mount_settings& settings) {
     key += "\n" + other;
   if (settings.backend.kind == "registry")
     key += key_of(settings.backend.registry);
+  if (settings.backend.kind == "oss" || settings.backend.kind == "s3")
+    key += key_of(settings.backend.objects);
   return key;
 }
 
@@ -60,6 +78,8 @@ std::string key_of(const mount_settings& settings, const blob& source) {
 std::string name_of(const backend_config& backend) {
   if (backend.kind == "registry")
     return backend.kind + " " + backend.registry.host + "/" + backend.registry.repo;
+  if (backend.kind == "oss" || backend.kind == "s3")
+    return backend.kind + " " + backend.objects.endpoint + "/" + backend.objects.bucket;
   const auto& localfs = backend.localfs;
   return backend.kind + " " + (localfs.blob_file.empty() ? localfs.directory : localfs.blob_file);
 }

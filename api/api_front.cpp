@@ -11,6 +11,7 @@
 #include "actors/log_line.hpp"
 #include "actors/message_types.hpp"
 #include "actors/pinned.hpp"
+#include "api/backend_fields.hpp"
 #include "api/config_value.hpp"
 #include "api/event_ring.hpp"
 #include "api/inspection.hpp"
@@ -19,7 +20,6 @@
 #include "api/mount_collection.hpp"
 #include "api/mount_endpoint.hpp"
 #include "api/refusal.hpp"
-#include "api/registry_fields.hpp"
 #include "storage/blob_backend.hpp"
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(nydus::http_call)

@@ -8,8 +8,8 @@
 #include <iterator>
 #include <limits>
 
+#include "api/backend_fields.hpp"
 #include "api/config_value.hpp"
-#include "api/registry_fields.hpp"
 
 namespace nydus {
 
@@ -31,14 +31,6 @@ void read_prefetch_limits(config_reader& fields, prefetch_config& prefetch, cons
   fields.read("stream_prefetch", prefetch.stream);
 }
 
-void read_localfs(config_reader& fields, localfs_config& localfs) {
-  fields.read("blob_file", localfs.blob_file);
-  fields.read("dir", localfs.directory);
-  fields.read("alt_dirs", localfs.other_directories);
-  if (localfs.blob_file.empty() && localfs.directory.empty())
-    fields.refuse("dir", "the directory of the blobs (or blob_file, one file)");
-}
-
 /// `table`: name of the object in `backend` that has the fields of its kind; empty: a table of the kind's
 /// name.
 void read_backend(config_reader& backend, const std::string& table, mount_settings& settings) {
@@ -50,10 +42,7 @@ void read_backend(config_reader& backend, const std::string& table, mount_settin
   if (!is_known)
     backend.refuse("type", "localfs (or localdisk, oss, s3, registry, http-proxy)");
   auto fields = backend.child(table.empty() ? settings.backend.kind : table);
-  if (settings.backend.kind == "localfs")
-    read_localfs(fields, settings.backend.localfs);
-  else if (settings.backend.kind == "registry")
-    read_registry(fields, settings.backend.registry);
+  read_backend_fields(fields, settings.backend);
   backend.absorb(fields);
 }
 

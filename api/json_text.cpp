@@ -33,26 +33,42 @@ json prefetch_json(const prefetch_config& prefetch) {
           {"prefetch_all", prefetch.everything}, {"stream_prefetch", prefetch.stream}};
 }
 
-/// Without its secrets.
+/// Adds what all backends behind a network have.
+json with_http(json fields, const http_config& http) {
+  fields.update({{"skip_verify", http.skips_verify},
+                 {"ca_cert_files", http.ca_cert_files},
+                 {"timeout", http.timeout},
+                 {"connect_timeout", http.connect_timeout},
+                 {"retry_limit", http.retry_limit},
+                 {"proxy",
+                  {{"url", http.proxy.url},
+                   {"fallback", http.proxy.has_fallback},
+                   {"check_interval", http.proxy.check_interval},
+                   {"use_http", http.proxy.uses_http}}}});
+  return fields;
+}
+
+/// Without its secrets, as what follows.
 json registry_json(const registry_config& registry) {
-  const auto& http = registry.http;
-  return {{"scheme", registry.scheme},
-          {"host", registry.host},
-          {"repo", registry.repo},
-          {"auth", nullptr},
-          {"registry_token", nullptr},
-          {"blob_url_scheme", registry.blob_url_scheme},
-          {"blob_redirected_host", registry.blob_redirected_host},
-          {"skip_verify", http.skips_verify},
-          {"ca_cert_files", http.ca_cert_files},
-          {"timeout", http.timeout},
-          {"connect_timeout", http.connect_timeout},
-          {"retry_limit", http.retry_limit},
-          {"proxy",
-           {{"url", http.proxy.url},
-            {"fallback", http.proxy.has_fallback},
-            {"check_interval", http.proxy.check_interval},
-            {"use_http", http.proxy.uses_http}}}};
+  return with_http({{"scheme", registry.scheme},
+                    {"host", registry.host},
+                    {"repo", registry.repo},
+                    {"auth", nullptr},
+                    {"registry_token", nullptr},
+                    {"blob_url_scheme", registry.blob_url_scheme},
+                    {"blob_redirected_host", registry.blob_redirected_host}},
+                   registry.http);
+}
+
+json objects_json(const object_store_config& objects) {
+  return with_http({{"scheme", objects.scheme},
+                    {"endpoint", objects.endpoint},
+                    {"region", objects.region},
+                    {"bucket_name", objects.bucket},
+                    {"object_prefix", objects.prefix},
+                    {"access_key_id", nullptr},
+                    {"access_key_secret", nullptr}},
+                   objects.http);
 }
 
 /// The present (v2) form, whatever form it came in.
@@ -65,6 +81,9 @@ json settings_json(const mount_settings& settings) {
   json registry = nullptr;
   if (settings.backend.kind == "registry")
     registry = registry_json(settings.backend.registry);
+  json objects = nullptr;
+  if (settings.backend.kind == "oss" || settings.backend.kind == "s3")
+    objects = objects_json(settings.backend.objects);
   const bool has_files = settings.cache.kind == cache_config::placement::files;
   json files = nullptr;
   if (has_files)
@@ -79,8 +98,8 @@ json settings_json(const mount_settings& settings) {
            {{"type", settings.backend.kind},
             {"localdisk", nullptr},
             {"localfs", localfs},
-            {"oss", nullptr},
-            {"s3", nullptr},
+            {"oss", settings.backend.kind == "oss" ? objects : json()},
+            {"s3", settings.backend.kind == "s3" ? objects : json()},
             {"registry", registry},
             {"http-proxy", nullptr}}},
           {"external_backends", json::array()},

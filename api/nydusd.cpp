@@ -20,12 +20,12 @@
 #include "actors/log_line.hpp"
 #include "actors/message_types.hpp"
 #include "api/api_front.hpp"
+#include "api/backend_fields.hpp"
 #include "api/command_line.hpp"
 #include "api/daemon_config.hpp"
 #include "api/http_server.hpp"
 #include "api/log.hpp"
 #include "api/open_file_limit.hpp"
-#include "api/registry_fields.hpp"
 #include "api/version.hpp"
 #include "protocol/unique_fd.hpp"
 

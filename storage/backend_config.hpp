@@ -54,10 +54,25 @@ struct registry_config {
   bool operator==(const registry_config&) const = default;
 };
 
+/// Blobs as objects of a bucket, in Alibaba's OSS or by Amazon's S3 protocol.
+struct object_store_config {
+  std::string scheme = "https";
+  std::string endpoint; // host, with a port if need be
+  std::string region;   // S3 alone
+  std::string bucket;
+  std::string prefix; // of all names
+  std::string key_id; // empty: nothing is signed
+  std::string key_secret;
+  http_config http;
+
+  bool operator==(const object_store_config&) const = default;
+};
+
 struct backend_config {
   std::string kind = "localfs"; // as the configuration spells it
   localfs_config localfs;       // if kind is localfs
   registry_config registry;     // if kind is registry
+  object_store_config objects;  // if kind is oss or s3
 
   bool operator==(const backend_config&) const = default;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// THE FACE of storage/ towards the places that hold blobs: a directory, a registry; object stores later.
+// THE FACE of storage/ towards the places that hold blobs: a directory, a registry, an object store.
 #pragma once
 
 #include <cstdint>

@@ -145,6 +145,11 @@ void http_connection::handle::prepare(const http_request& request, receiver& to,
     ::curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, static_cast<long>(request.form.size()));
     ::curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.form.c_str());
   }
+  if (!request.signature.scheme.empty()) {
+    ::curl_easy_setopt(easy, CURLOPT_AWS_SIGV4, request.signature.scheme.c_str());
+    ::curl_easy_setopt(easy, CURLOPT_USERNAME, request.signature.key_id.c_str());
+    ::curl_easy_setopt(easy, CURLOPT_PASSWORD, request.signature.key_secret.c_str());
+  }
   trust(*request.config);
   limit(request);
 }

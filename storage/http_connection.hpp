@@ -15,11 +15,19 @@
 
 namespace nydus {
 
+/// AWS Signature Version 4, which libcurl computes; empty: none.
+struct request_signature {
+  std::string scheme; // "aws:amz:REGION:SERVICE"
+  std::string key_id;
+  std::string key_secret;
+};
+
 struct http_request {
   std::string url;
   std::vector<std::string> headers; // "Name: value"
   std::string form;                 // not empty: POST, with this body
   std::span<std::byte> sink;        // gets the body of a 2xx answer; no more than fits is taken
+  request_signature signature;
   const http_config* config = nullptr;
   bool uses_proxy = false;
 };

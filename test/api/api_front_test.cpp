@@ -96,7 +96,7 @@ caf::behavior fake_supervisor(caf::event_based_actor* self, std::shared_ptr<std:
         if (mounts->contains(wanted.mountpoint))
           return to_error({errc::already_exists, "object or filesystem already exists"});
         if (wanted.settings->backend.kind != "localfs")
-          return to_error({errc::not_supported, "this build has no oss backend"});
+          return to_error({errc::not_supported, "this build has no localdisk backend"});
         if (wanted.source == "/no/such")
           return to_error({errc::not_found, "open /no/such: No such file or directory"});
         add(wanted);
@@ -302,7 +302,7 @@ TEST_CASE("odd mounts are refused with a reason") {
   CHECK(holds(post(at, json{{"source", "/i"}, {"config", v1}, {"prefetch_files", {"rel"}}}.dump()), "'rel'"));
   CHECK(holds(
       post(at, front.body_of("/i", "rafs",
-                             R"({"device":{"backend":{"type":"oss","config":{}}},"mode":"direct"})")),
+                             R"({"device":{"backend":{"type":"localdisk","config":{}}},"mode":"direct"})")),
       "501 "));
   CHECK(front.show("/api/v1/daemon")["backend_collection"].empty());
 }

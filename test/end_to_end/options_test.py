@@ -97,7 +97,7 @@ class Configurations(unittest.TestCase):
         with Daemon() as daemon:
             for path, value, words in (
                     (["mode"], "sideways", ["mode", "sideways", "direct"]), (["device", "backend", "type"], "ftp", ["type", "ftp", "localfs"]),
-                    (["device", "backend", "type"], "oss", ["this build has no oss backend"]),
+                    (["device", "backend", "type"], "localdisk", ["this build has no localdisk backend"]),
                     (["device", "backend", "config"], {}, ["dir", "missing"]), (["device", "cache", "type"], "fscache", ["fscache", "blobcache"]),
                     (["device", "cache", "compressed"], "yes", ["compressed", "yes", "true or false"]),
                     (["amplify_io"], -1, ["amplify_io", "-1", "268435456"]), (["amplify_io"], 1 << 40, ["amplify_io", str(1 << 40)]),

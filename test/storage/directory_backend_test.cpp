@@ -149,7 +149,7 @@ TEST_CASE("a failure is not remembered: the next read sees what lies there then"
 }
 
 TEST_CASE("a backend that this build lacks is told from one that nobody has") {
-  for (const auto* kind : {"oss", "s3", "localdisk", "http-proxy"}) {
+  for (const auto* kind : {"localdisk", "http-proxy"}) {
     backend_config config;
     config.kind = kind;
     const auto made = make_blob_backend(config);
@@ -160,7 +160,7 @@ TEST_CASE("a backend that this build lacks is told from one that nobody has") {
   backend_config config;
   config.kind = "floppy";
   CHECK(make_blob_backend(config).error().code == errc::malformed);
-  for (const auto* kind : {"localfs", "registry"}) {
+  for (const auto* kind : {"localfs", "registry", "oss", "s3"}) {
     config.kind = kind;
     CHECK(make_blob_backend(config));
   }

@@ -251,7 +251,7 @@ TEST_CASE("what will not change is told at once, with the cause") {
   const auto backend = make_registry_backend(config_for(stage));
   check_fails(*backend, errc::not_found, "status 404");
   status = 403;
-  check_fails(*backend, errc::backend_down, "is the configured auth right");
+  check_fails(*backend, errc::backend_down, "are the configured credentials right");
   status = 401;
   check_fails(*backend, errc::backend_down, "without a challenge");
   status = 206;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "api/registry_fields.hpp"
+#include "api/backend_fields.hpp"
 
 #include <openssl/evp.h>
 
@@ -75,6 +75,21 @@ bool is_basic_auth(const std::string& text) {
   return pair.find(':') != std::string_view::npos && pair.find_first_of("\r\n") == std::string_view::npos;
 }
 
+namespace {
+
+void read_localfs(config_reader& fields, localfs_config& localfs) {
+  fields.read("blob_file", localfs.blob_file);
+  fields.read("dir", localfs.directory);
+  fields.read("alt_dirs", localfs.other_directories);
+  if (localfs.blob_file.empty() && localfs.directory.empty())
+    fields.refuse("dir", "the directory of the blobs (or blob_file, one file)");
+}
+
+void refuse_if_no_host(config_reader& fields, const std::string& name, const std::string& host) {
+  if (host.empty() || host.find_first_of("/?#@ \t\r\n") != std::string::npos)
+    fields.refuse(name, "the server's name, with a port if need be");
+}
+
 void read_registry(config_reader& fields, registry_config& registry) {
   read_scheme(fields, "scheme", registry.scheme);
   fields.read("host", registry.host);
@@ -88,14 +103,51 @@ void read_registry(config_reader& fields, registry_config& registry) {
     registry.auth = base64_of(registry.host.substr(0, at));
     registry.host.erase(0, at + 1);
   }
-  if (registry.host.empty() || registry.host.find_first_of("/?# \t\r\n") != std::string::npos)
-    fields.refuse("host", "the registry's name, with a port if need be");
+  refuse_if_no_host(fields, "host", registry.host);
   if (registry.repo.find_first_of("?# \t\r\n") != std::string::npos)
     fields.refuse("repo", "the repository's path");
   if (!registry.auth.empty() && !is_basic_auth(registry.auth))
     fields.refuse("auth", "base64 of user:password");
   if (registry.token.find_first_of("\r\n") != std::string::npos)
     fields.refuse("registry_token", "a token of one line");
+}
+
+void read_object_store(config_reader& fields, bool is_s3, object_store_config& objects) {
+  read_scheme(fields, "scheme", objects.scheme);
+  if (is_s3)
+    objects.endpoint = "s3.amazonaws.com";
+  fields.read("endpoint", objects.endpoint);
+  fields.read("region", objects.region);
+  fields.read("bucket_name", objects.bucket);
+  fields.read("object_prefix", objects.prefix);
+  fields.read("access_key_id", objects.key_id);
+  fields.read("access_key_secret", objects.key_secret);
+  read_http(fields, objects.http);
+  for (const std::string scheme : {"http", "https"})
+    if (objects.endpoint.starts_with(scheme + "://")) {
+      objects.scheme = scheme;
+      objects.endpoint.erase(0, scheme.size() + 3);
+    }
+  refuse_if_no_host(fields, "endpoint", objects.endpoint);
+  if (is_s3 && (objects.region.empty() || objects.region.find_first_of(": \t\r\n") != std::string::npos))
+    fields.refuse("region", "the bucket's region");
+  if (objects.bucket.empty() || objects.bucket.find_first_of("/?#@ \t\r\n") != std::string::npos)
+    fields.refuse("bucket_name", "the bucket's name");
+  if (objects.prefix.find_first_of("?#% \t\r\n") != std::string::npos)
+    fields.refuse("object_prefix", "what all names begin with, without '?', '#', '%' and blanks");
+  if (objects.key_id.find_first_of(": \t\r\n") != std::string::npos)
+    fields.refuse("access_key_id", "the id of a key");
+}
+
+} // namespace
+
+void read_backend_fields(config_reader& fields, backend_config& backend) {
+  if (backend.kind == "localfs")
+    read_localfs(fields, backend.localfs);
+  else if (backend.kind == "registry")
+    read_registry(fields, backend.registry);
+  else if (backend.kind == "oss" || backend.kind == "s3")
+    read_object_store(fields, backend.kind == "s3", backend.objects);
 }
 
 } // namespace nydus

@@ -8,8 +8,8 @@
 
 namespace nydus {
 
-/// Fills in `registry`; what is wrong is remembered by `fields`.
-void read_registry(config_reader& fields, registry_config& registry);
+/// Fills in what `backend.kind` names; what is wrong is remembered by `fields`.
+void read_backend_fields(config_reader& fields, backend_config& backend);
 
 /// Whether the text is base64 of "user:password".
 bool is_basic_auth(const std::string& text);
