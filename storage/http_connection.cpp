@@ -10,6 +10,7 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <new>
 #include <string_view>
 
 namespace nydus {
@@ -17,6 +18,7 @@ namespace nydus {
 namespace {
 
 constexpr std::size_t longest_text = 64 << 10;
+constexpr std::size_t longest_head = 256 << 10; // of all headers
 constexpr long slowest = 1024; // bytes per second; slower for the whole timeout is no progress
 constexpr std::uint64_t slowest_whole = 32 << 10; // bytes per second over a whole answer
 
@@ -35,21 +37,21 @@ using header_list = std::unique_ptr<curl_slist, free_list>;
 struct receiver {
   const http_request& request;
   http_answer& answer;
+  std::size_t head_size = 0; // bytes
 };
 
-std::size_t take_header(char* bytes, std::size_t size, std::size_t count, void* user) {
-  auto& answer = static_cast<receiver*>(user)->answer;
-  const std::string_view line{bytes, size * count};
+/// Keeps one line of the head.
+void keep_header(std::string_view line, http_answer& answer) {
   if (line.starts_with("HTTP/")) { // the last one counts: others are interim, or of a proxy
     answer.headers.clear();
     answer.status = 0;
     if (const auto space = line.find(' '); space != std::string_view::npos)
       std::from_chars(line.data() + space + 1, line.data() + line.size(), answer.status);
-    return line.size();
+    return;
   }
   const auto colon = line.find(':');
   if (colon == std::string_view::npos)
-    return line.size();
+    return;
   std::string name{line.substr(0, colon)};
   std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
   const auto value = line.substr(colon + 1);
@@ -59,11 +61,26 @@ std::size_t take_header(char* bytes, std::size_t size, std::size_t count, void* 
     answer.headers[std::move(name)] = {};
   else
     answer.headers[std::move(name)] = value.substr(start, end - start + 1);
-  return line.size();
 }
 
-std::size_t take_body(char* bytes, std::size_t size, std::size_t count, void* user) {
-  auto& [request, answer] = *static_cast<receiver*>(user);
+// What curl calls. No exception may pass through it: no memory ends the transfer.
+
+std::size_t take_header(char* bytes, std::size_t size, std::size_t count, void* user) noexcept {
+  auto& to = *static_cast<receiver*>(user);
+  to.head_size += size * count;
+  if (to.head_size > longest_head)
+    return 0;
+  try {
+    keep_header({bytes, size * count}, to.answer);
+    return size * count;
+  } catch (const std::bad_alloc&) {
+    return 0;
+  }
+}
+
+std::size_t take_body(char* bytes, std::size_t size, std::size_t count, void* user) noexcept {
+  auto& answer = static_cast<receiver*>(user)->answer;
+  const auto& request = static_cast<receiver*>(user)->request;
   const auto length = size * count;
   const bool is_wanted = answer.status / 100 == 2 && !request.sink.empty();
   const auto room = is_wanted ? request.sink.size() - answer.size : longest_text - answer.text.size();
@@ -72,7 +89,11 @@ std::size_t take_body(char* bytes, std::size_t size, std::size_t count, void* us
     std::memcpy(request.sink.data() + answer.size, bytes, taken);
     answer.size += taken;
   } else {
-    answer.text.append(bytes, taken);
+    try {
+      answer.text.append(bytes, taken);
+    } catch (const std::bad_alloc&) {
+      return 0;
+    }
   }
   answer.is_cut = taken < length;
   return taken; // less than there is ends the transfer

@@ -33,6 +33,15 @@ std::string query_of(const auth_challenge& challenge) {
   return query;
 }
 
+/// Lets those go on who wait for a fetch, also where it ends in an exception.
+struct flight_end {
+  std::atomic<std::uint32_t>& fetches;
+  ~flight_end() {
+    fetches.fetch_add(1);
+    fetches.notify_all();
+  }
+};
+
 struct issued_token {
   std::string text;
   std::int64_t life = standard_life; // seconds
@@ -85,6 +94,7 @@ result<registry_authorization::pointer> registry_authorization::renew(const auth
     }
     if (!fetches_.compare_exchange_strong(number, number + 1))
       continue;
+    const flight_end landing{fetches_};
     auto done = std::make_shared<fetched>();
     done->number = number + 1;
     const auto auth = auth_.load();
@@ -93,8 +103,6 @@ result<registry_authorization::pointer> registry_authorization::renew(const auth
       current_ = *done->outcome;
     auto outcome = done->outcome;
     last_ = std::shared_ptr<const fetched>{std::move(done)};
-    fetches_.fetch_add(1);
-    fetches_.notify_all();
     return outcome;
   }
 }

@@ -69,7 +69,7 @@ result<std::string> registry_backend::redirected(const std::string& from, const 
   };
   char* whole = nullptr;
   const auto host = config_.blob_redirected_host;
-  const auto colon = host.rfind(':');
+  const auto colon = host.ends_with(']') ? std::string::npos : host.rfind(':');
   if (url == nullptr || ::curl_url_set(url.get(), CURLUPART_URL, from.c_str(), 0) != CURLUE_OK ||
       ::curl_url_set(url.get(), CURLUPART_URL, location.c_str(), 0) != CURLUE_OK ||
       !set(CURLUPART_SCHEME, config_.blob_url_scheme) || !set(CURLUPART_HOST, host.substr(0, colon)) ||
