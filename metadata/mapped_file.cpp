@@ -22,8 +22,7 @@ namespace {
 // Larger ones stay mapped: that much memory is not spent against a file system that might hang.
 constexpr std::size_t largest_copy = 256 << 20;
 
-// What expect() has read at once: some hundred inodes.
-constexpr std::size_t window_size = 128 << 10;
+constexpr auto window_size = mapped_file::expected_at_once;
 // A sparse file may be as large as it likes: behind 4 GiB nothing is expected.
 constexpr std::size_t most_windows = 32 << 10;
 

@@ -24,7 +24,8 @@ public:
 
   std::span<const std::byte> bytes() const noexcept { return {static_cast<const std::byte*>(start_), size_}; }
 
-  /// Bytes from `offset` on are about to be touched in order: the kernel starts to read a window of them,
+  static constexpr std::size_t expected_at_once = 128 << 10; // some hundred inodes
+  /// Bytes from `offset` on are about to be touched in order: the kernel starts to read that many of them,
   /// once. Any other touch reads its own page alone, whatever the disk's read-ahead. Waits for nothing.
   void expect(std::size_t offset) const noexcept;
 
