@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <cstring>
+#include <span>
 
 #include "builder/build_log.hpp"
 #include "test/fakes/built_image.hpp"
@@ -94,10 +95,11 @@ TEST_CASE_TEMPLATE("whatever stands in a parent, a build over it fails with a re
     CHECK_MESSAGE(checked, "byte " << offset << ": " << (checked ? "" : checked.error().detail));
   };
   constexpr std::uint32_t words[] = {0, 1, 0x80000000, 0xffffffff};
+  const auto pair = [&](std::size_t offset) { return std::span{words}.subspan(offset / 4 % 3, 2); };
   for (std::size_t offset = 0; offset + 4 <= made.bootstrap.size(); offset += 4) {
     if (made.bootstrap.find_first_not_of('\0', offset) > offset + 128)
       continue; // reserved, or padding
-    for (const auto word : words) {
+    for (const auto word : pair(offset)) {
       auto bytes = made.bootstrap;
       std::memcpy(bytes.data() + offset, &word, sizeof word);
       try_with(bytes, offset);
@@ -106,8 +108,8 @@ TEST_CASE_TEMPLATE("whatever stands in a parent, a build over it fails with a re
   for (std::size_t size = 0; size < made.bootstrap.size();
        size += size < 8192 ? 1024 : made.bootstrap.size() / 400)
     try_with(made.bootstrap.substr(0, size), size);
-  CHECK(refused > 500);
-  CHECK(accepted > 500);
+  CHECK(refused > 200);
+  CHECK(accepted > 200);
 }
 
 TEST_CASE("directories that contain each other are no endless tree") {

@@ -112,6 +112,13 @@ inline void put(std::string& bytes, std::size_t at, std::uint64_t value, std::si
   std::memcpy(bytes.data() + at, &word, size);
 }
 
+/// With its lowest bit, its highest or all bits changed, in turn.
+inline std::string with_changed_byte(std::string bytes, std::size_t at) {
+  static constexpr unsigned char masks[]{0x01, 0x80, 0xff};
+  bytes[at] = static_cast<char>(static_cast<unsigned char>(bytes[at]) ^ masks[at % 3]);
+  return bytes;
+}
+
 /// Sets each field of the record at `at` to each hostile value; returns how many images were refused or
 /// failed.
 inline int attack(const tiny_image_bytes& image, std::size_t at, const std::vector<field>& fields) {
