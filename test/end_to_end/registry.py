@@ -9,7 +9,8 @@ import ssl
 import subprocess
 import time
 
-PROGRAM = shutil.which("docker-registry")
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
+PROGRAM = shutil.which("docker-registry", path=os.environ.get("PATH", "") + ":" + os.path.join(ROOT, "build/registry"))
 USER = "dXNlcjpwYXNzd29yZA=="  # user:password
 PASSWORDS = "user:$2y$05$/87GqbeK8CcfnnHgWztUcOMY3OCvneLiu7mR0j99U.QFc18JZY.3C\n"  # the same
 

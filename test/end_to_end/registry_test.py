@@ -18,7 +18,7 @@ from registry import USER, Registry
 REPO = "library/some-image"
 
 
-@unittest.skipUnless(registry.PROGRAM, "no docker-registry: install Debian's package of that name")
+@unittest.skipUnless(registry.PROGRAM, "no docker-registry: ./check.sh end_to_end fetches it, or install Debian's package of that name")
 class FromRegistry(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
