@@ -95,8 +95,8 @@ TEST_CASE_TEMPLATE("whatever stands in a parent, a build over it fails with a re
     CHECK_MESSAGE(checked, "byte " << offset << ": " << (checked ? "" : checked.error().detail));
   };
   constexpr std::uint32_t words[] = {0, 1, 0x80000000, 0xffffffff};
-  const auto pair = [&](std::size_t offset) { return std::span{words}.subspan(offset / 4 % 3, 2); };
-  for (std::size_t offset = 0; offset + 4 <= made.bootstrap.size(); offset += 4) {
+  const auto pair = [&](std::size_t offset) { return std::span{words}.subspan(offset / 12 % 3, 2); };
+  for (std::size_t offset = 0; offset + 4 <= made.bootstrap.size(); offset += 12) {
     if (made.bootstrap.find_first_not_of('\0', offset) > offset + 128)
       continue; // reserved, or padding
     for (const auto word : pair(offset)) {
@@ -108,8 +108,8 @@ TEST_CASE_TEMPLATE("whatever stands in a parent, a build over it fails with a re
   for (std::size_t size = 0; size < made.bootstrap.size();
        size += size < 8192 ? 1024 : made.bootstrap.size() / 400)
     try_with(made.bootstrap.substr(0, size), size);
-  CHECK(refused > 200);
-  CHECK(accepted > 200);
+  CHECK(refused > 150);
+  CHECK(accepted > 150);
 }
 
 TEST_CASE("directories that contain each other are no endless tree") {

@@ -5,7 +5,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -15,14 +14,16 @@
 
 namespace nydus {
 
-/// Inodes [first, first + 64) and what they lead to.
-inline void ask_image(std::span<const std::uint8_t> bytes, std::uint64_t first) {
+/// Of these inodes, as far as the image has them.
+inline void ask_image(std::span<const std::uint8_t> bytes, std::span<const std::uint64_t> numbers) {
   const int fd = ::memfd_create("bootstrap", 0);
   (void) !::write(fd, bytes.data(), bytes.size());
   if (auto opened = open_image("/proc/self/fd/" + std::to_string(fd))) {
     const auto& image = **opened;
     std::vector<chunk_slice> slices;
-    for (auto number = first; number <= std::min(image.description().highest_inode, first + 64); ++number) {
+    for (const auto number : numbers) {
+      if (number > image.description().highest_inode)
+        continue;
       const inode_number inode{number};
       (void) image.attributes(inode), (void) image.parent(inode), (void) image.symlink_target(inode);
       (void) image.lookup(inode, "name"), (void) image.verify(inode), (void) image.xattr(inode, "user.x");

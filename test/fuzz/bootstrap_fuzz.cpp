@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Property: no bootstrap of RAFS v5 crashes us, is read behind its end, or keeps a walk from ending.
+#include <algorithm>
 #include <cstring>
+#include <numeric>
 
 #include "metadata/rafs_v5/layout.hpp"
 #include "test/fuzz/asked_image.hpp"
@@ -17,6 +19,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size > 80)
     bytes.insert(bytes.end(), data + 80, data + size);
   bytes.resize(rafs_v5::align8(bytes.size()));
-  ask_image(bytes, 1);
+  std::vector<std::uint64_t> numbers(64);
+  std::iota(numbers.begin(), numbers.end(), 1);
+  ask_image(bytes, numbers);
   return 0;
 }
