@@ -15,8 +15,8 @@ tiny_image_bytes good() {
                   {.path = "/d/link", .mode = 0120777, .content = "../a"},
                   {.path = "/null", .mode = 0020666, .device = 0x103}},
       .prefetch = {"/a"}};
-  for (int i = 0; i < 150; ++i) // a directory of several blocks
-    wanted.entries.push_back({.path = "/many/" + std::string(20, 'n') + std::to_string(i)});
+  for (int i = 0; i < 36; ++i) // a directory of several blocks
+    wanted.entries.push_back({.path = "/many/" + std::string(240, 'n') + std::to_string(i)});
   return make_tiny_image_v6(wanted);
 }
 
