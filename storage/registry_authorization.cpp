@@ -120,6 +120,12 @@ result<registry_authorization::pointer> registry_authorization::fetch(const auth
 
 result<registry_authorization::pointer> registry_authorization::fetch_token(const auth_challenge& challenge,
                                                                             const std::string& auth) const {
+  // Who asks a registry by TLS does not want the password to go on in the clear, whatever the registry says.
+  if (!auth.empty() && config_.scheme != "http" && !config_.http.skips_verify &&
+      !challenge.realm.starts_with("https://"))
+    return failure{errc::backend_down, "token server " + shown_url(challenge.realm) + " of " + config_.host +
+                                           " would get the password in the clear; configure registry_token, "
+                                           "or scheme http if that is meant"};
   http_request request;
   const auto separator = challenge.realm.find('?') == std::string::npos ? "?" : "&";
   request.url = challenge.realm + separator + query_of(challenge);

@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "storage/registry_authorization.hpp"
 #include "test/fakes/http_stage.hpp"
 
 using namespace nydus;
@@ -144,6 +145,18 @@ TEST_CASE("wrong credentials are told as such, and right ones help at once") {
   check_fails(*backend, errc::backend_down, "is the configured auth right?");
   backend->set_auth(user_auth);
   CHECK(read(*backend, 0, 10));
+}
+
+TEST_CASE("a registry asked by TLS cannot have the password sent on in the clear") {
+  registry_config config;
+  config.host = "registry.example";
+  config.auth = user_auth;
+  const auth_challenge challenge{auth_challenge::scheme::bearer, "http://127.0.0.1:1/token?secret", "", ""};
+  registry_authorization authorization{config};
+  const auto renewed = authorization.renew(challenge, authorization.current());
+  REQUIRE(!renewed);
+  CHECK_MESSAGE(renewed.error().detail.find("in the clear") != std::string::npos, renewed.error().detail);
+  CHECK(renewed.error().detail.find("secret") == std::string::npos);
 }
 
 TEST_CASE("a registry with basic authentication gets the user's, one with a token that") {
